@@ -1,0 +1,46 @@
+import html
+
+import pytest
+
+from pages.ui.text import count, markup, plotly, shortened, text
+
+HOSTILE = ["<img src=x onerror=alert(1)>", "a\"b<c>,d'.jpg", "*x* _y_ `z` $k$", ":red[x] :material/add:", "[l](http://x.com)",
+           "a -> b -- c", "&lt;b&gt; &amp;amp;", "라브4_5세대_2019_2024", "=1+1", "# x"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_every_markdown_mark_is_escaped_and_nothing_else_is_lost(name):
+    shown = text(name)
+    assert shown.replace("\\", "").replace("\u2060", "") == name
+    for at, letter in enumerate(shown):
+        if letter in "<>*_`$[]:#&" and shown[at - 1 : at] != "\\":
+            pytest.fail(f"{letter!r} at {at} of {shown!r} is not escaped")
+
+
+def test_text_keeps_streamlit_from_making_arrows_links_and_its_logo():
+    assert "\\-\\>" not in text("a -> b")
+    assert "\\:\\/\\/" not in text("http://x.com")
+    assert "WWW\\." not in text("WWW.x.com")
+    assert "\\:streamlit\\:" not in text(":streamlit:")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_plotly_names_hold_no_tag_and_come_back(name):
+    assert "<" not in plotly(name)
+    assert html.unescape(plotly(name)) == name
+
+
+def test_markup_can_stand_in_an_attribute():
+    assert markup("a\"b<c>'") == "a&quot;b&lt;c&gt;&#x27;"
+
+
+def test_shortened_keeps_both_ends():
+    assert shortened("short") == "short"
+    name = shortened("Chevrolet Silverado 1500 Extended Cab 2012", 20)
+    assert len(name) == 20
+    assert name.startswith("Chevrolet")
+    assert name.endswith("Cab 2012")
+
+
+def test_count():
+    assert [count(1, "image"), count(2000, "image"), count(2, "class")] == ["1 image", "2,000 images", "2 classes"]
