@@ -1,0 +1,1 @@
+"""What the pages share: session state, cached loaders, the gallery component, job panels."""

@@ -1,0 +1,84 @@
+"""Write decisions, undo them, and say so: every change of the journal by the app goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from hai_core.decisions import Batch
+from hai_core.records import Decision
+from hai_core.workspace import InputError, Workspace
+from pages.ui import loaders, state
+
+VERBS = {
+    "exclude": "Excluded", "restore": "Restored", "label_ok": "Label confirmed", "quality_ok": "Quality confirmed",
+    "not_duplicates": "Not duplicates", "relabel": "Relabelled", "unsure": "Marked unsure", "tag": "Tagged", "merge": "Merged",
+    "keep_apart": "Kept apart", "rename": "Renamed", "drop_class": "Class dropped", "series": "Series set",
+}
+
+
+def decide(workspace: Workspace, decisions: Sequence[Decision], note: str = "") -> Batch | None:
+    """Append one undoable batch. What was done is said in a toast; a refusal above the page, and then None is returned."""
+    if not decisions:
+        return None
+    note = note or describe(decisions)
+    return _write(note, lambda: loaders.journal(workspace).append(
+        decisions, loaders.catalog(workspace), author=state.author(), note=note))
+
+
+def undo(workspace: Workspace, batch: str) -> Batch | None:
+    return _write("Undone", lambda: loaders.journal(workspace).undo(
+        batch, catalog=loaders.catalog(workspace), author=state.author()))
+
+
+def redo(workspace: Workspace, batch: str) -> Batch | None:
+    return _write("Done again", lambda: loaders.journal(workspace).redo(
+        batch, catalog=loaders.catalog(workspace), author=state.author()))
+
+
+def _write(said: str, write: Callable[[], Batch]) -> Batch | None:
+    try:
+        batch = write()
+    except InputError as refusal:
+        st.session_state[state.PROBLEM] = str(refusal)
+        return None
+    st.session_state.pop(state.PROBLEM, None)
+    st.session_state[state.NOTICE] = said
+    return batch
+
+
+def describe(decisions: Sequence[Decision]) -> str:
+    """'Excluded · 3 images', 'Relabelled to K5_2019 · 1 image', 'Merged A into B'."""
+    first, count = decisions[0], len(decisions)
+    same = all(d.action == first.action and d.value == first.value for d in decisions)
+    if not same:
+        return f"{count} decisions"
+    if first.label:
+        names = first.label if count == 1 else f"{count} classes"
+        into = {"merge": f" into {first.value}", "rename": f" to {first.value}", "series": f": {first.value}",
+                "keep_apart": f" from {first.other}"}.get(first.action, "")
+        return f"{VERBS[first.action]} · {names}{into}"
+    to = f" to {first.value}" if first.value else ""
+    what = "pair" if first.action == "not_duplicates" else "image"
+    return f"{VERBS[first.action]}{to} · {count:,} {what}{'s' if count != 1 else ''}"
+
+
+def last_batch(workspace: Workspace) -> pd.Series | None:
+    """The newest batch of decisions that is not undone."""
+    batches = loaders.batches(workspace)
+    live = batches[(batches["kind"] == "decide") & batches["live"]]
+    return None if live.empty else live.sort_values("number").iloc[-1]
+
+
+def show_notices() -> None:
+    """What the last decision did, once; and what was refused, until it is put away or something succeeds."""
+    said = st.session_state.pop(state.NOTICE, None)
+    if said:
+        st.toast(said, icon=":material/check:")
+    problem = st.session_state.get(state.PROBLEM)
+    if problem:
+        message, close = st.columns([12, 1], vertical_alignment="center")
+        message.error(problem, icon=":material/block:")
+        close.button("Close", key="close-problem", type="tertiary", on_click=st.session_state.pop, args=(state.PROBLEM, None))

@@ -1,0 +1,143 @@
+"""Cached reads. What they return is shared between sessions: never change it in place.
+
+Every cache key holds the stamp of the file, or the journal's version, that was read, so a page always sees the newest.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from hai_core import catalog as catalogs
+from hai_core import findings as detectors
+from hai_core.decisions import Curation, Journal, fold
+from hai_core.workspace import Workspace
+
+_KEPT = 4  # results kept per loader: the few workspaces and kinds that are open at a time
+
+
+def stamp(file: Path) -> tuple[int, int] | None:
+    """Changes when the file is replaced; None when there is none."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def catalog(workspace: Workspace) -> pd.DataFrame:
+    """The catalog, sorted by path. Raises InputError when the workspace was never indexed (pages use needs.catalog)."""
+    return _catalog(workspace, _catalog_key(workspace))
+
+
+def _catalog_key(workspace: Workspace) -> tuple[Any, ...]:
+    return str(workspace.root), workspace.id, stamp(workspace.catalog / "catalog.parquet")
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Reading the catalog…")
+def _catalog(_workspace: Workspace, key: tuple[Any, ...]) -> pd.DataFrame:
+    return catalogs.load(_workspace)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def row_of(_table: pd.DataFrame, key: tuple[Any, ...]) -> dict[str, int]:
+    """Path -> row of the catalog whose key this is."""
+    return {path: row for row, path in enumerate(_table["path"])}
+
+
+def rows(workspace: Workspace, paths: Iterable[str]) -> pd.DataFrame:
+    """Catalog rows of `paths`, in their order; paths that are no longer in the catalog are left out."""
+    table = catalog(workspace)
+    row = row_of(table, _catalog_key(workspace))
+    return table.iloc[[row[path] for path in paths if path in row]]
+
+
+def journal(workspace: Workspace) -> Journal:
+    """The open journal; safe to use from every session."""
+    return _journal(workspace, str(workspace.root), workspace.id)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _journal(_workspace: Workspace, root: str, workspace_id: str) -> Journal:
+    return Journal(_workspace)
+
+
+def batches(workspace: Workspace) -> pd.DataFrame:
+    """Every batch of the journal: number, id, kind (decide, undo, redo), target, author, time, note, count, live."""
+    book = journal(workspace)
+    return _batches(book, (str(workspace.root), workspace.id, book.version()))
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _batches(_journal: Journal, key: tuple[Any, ...]) -> pd.DataFrame:
+    return _journal.batches()
+
+
+def curation(workspace: Workspace) -> Curation:
+    """The fold of the catalog and the journal as it is now."""
+    book = journal(workspace)
+    return _curation(workspace, book, (*_catalog_key(workspace), book.version()))
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _curation(_workspace: Workspace, _journal: Journal, key: tuple[Any, ...]) -> Curation:
+    return fold(catalog(_workspace), _journal.live())
+
+
+def findings(kind: str, workspace: Workspace) -> pd.DataFrame | None:
+    """The stored table of a kind of finding; None when it was never computed."""
+    return _findings(kind, workspace, (str(workspace.root), stamp(workspace.findings / f"{kind}.parquet")))
+
+
+@st.cache_resource(max_entries=4 * _KEPT, show_spinner=False)
+def _findings(kind: str, _workspace: Workspace, key: tuple[Any, ...]) -> pd.DataFrame | None:
+    return detectors.load(kind, _workspace)
+
+
+def findings_are_current(kind: str, workspace: Workspace) -> bool:
+    """Whether the stored table was computed from the catalog as it is now."""
+    return _is_current(kind, workspace, (stamp(workspace.findings / f"{kind}.parquet"), _catalog_key(workspace)))
+
+
+@st.cache_data(max_entries=4 * _KEPT, show_spinner=False)
+def _is_current(kind: str, _workspace: Workspace, key: tuple[Any, ...]) -> bool:
+    return detectors.is_current(kind, _workspace)
+
+
+def thumbnails(workspace: Workspace, sha256s: Iterable[str]) -> dict[str, str]:
+    """Content hash -> thumbnail as a `data:` URI, which `st.image` and the gallery take; hashes without one are left out."""
+    wanted = tuple(sorted({sha256 for sha256 in sha256s if sha256}))
+    return _thumbnails(workspace, wanted, _catalog_key(workspace)) if wanted else {}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _thumbnails(_workspace: Workspace, wanted: tuple[str, ...], key: tuple[Any, ...]) -> dict[str, str]:
+    return {sha256: data_uri(jpeg) for sha256, jpeg in catalogs.thumbnails(_workspace.catalog, wanted).items()}
+
+
+def data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def runs(workspace: Workspace) -> pd.DataFrame:
+    """Trained runs of the workspace, as `hai_core.runs.list_runs` lists them."""
+    from hai_core import runs as training_runs  # imports torch, which pages without training do without
+
+    return training_runs.list_runs(workspace.runs)
+
+
+def manifests(workspace: Workspace) -> pd.DataFrame:
+    """Saved manifests, newest first: `path` (folder), `digest`, `time` (UTC) and the keys of its `counts`."""
+    files = sorted(workspace.manifests.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    listed = []
+    for file in files:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        built = pd.Timestamp(file.stat().st_mtime_ns, unit="ns", tz="UTC")
+        listed.append({"path": str(file.parent), "digest": fields["digest"], "time": built, **fields.get("counts", {})})
+    return pd.DataFrame(listed, columns=None if listed else ["path", "digest", "time"])

@@ -1,0 +1,149 @@
+"""What runs, how far it is and what it said: panels for jobs, and the buttons that start them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from hai_core import jobs
+from hai_core.jobs import Job
+from hai_core.workspace import InputError, Workspace
+from pages.ui import state
+
+REFRESH_SECONDS = 1.0
+_STATE = {"running": ("Running", ":material/progress_activity:"), "unknown": ("Runs on another machine", ":material/lan:"),
+          "done": ("Done", ":material/check_circle:"), "failed": ("Failed", ":material/error:"),
+          "cancelled": ("Cancelled", ":material/cancel:"), "died": ("Died", ":material/power_off:")}
+_WATCHED = "watched-jobs"  # ids of jobs that were seen running: when one ends, the page is drawn anew
+
+
+def start_button(label: str, workspace: Workspace, argv: Sequence[str], key: str, *, primary: bool = True,
+                 help: str = "") -> bool:
+    """A button that starts `python -m hai_core ARGV` as a job and shows that command. True on the run after the click."""
+    active = any(job.active and job.argv == tuple(argv) for job in jobs.list_jobs(workspace))
+    clicked = st.button(label, key=key, type="primary" if primary else "secondary", disabled=active, on_click=start,
+                        args=(workspace, tuple(argv)), help=help or shlex.join(["python", "-m", "hai_core", *argv]))
+    return clicked
+
+
+def start(workspace: Workspace, argv: Sequence[str]) -> Job | None:
+    """Start a job; a refusal is shown above the page."""
+    try:
+        return jobs.start(workspace, argv)
+    except InputError as refusal:
+        st.session_state[state.PROBLEM] = str(refusal)
+        return None
+
+
+def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: int = 1, key: str = "jobs") -> None:
+    """Running jobs and the newest `ended` ones that ended, refreshed by itself while something runs.
+
+    `kind`: show only jobs whose command begins with one of these words, such as "train" or "find noise"; all when empty.
+    """
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    active = any(job.active for job in _jobs(workspace, kinds))
+    st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, key)
+
+
+def _jobs(workspace: Workspace, kinds: Sequence[str]) -> list[Job]:
+    return [job for job in jobs.list_jobs(workspace) if not kinds or any(_is_kind(job, kind) for kind in kinds)]
+
+
+def _is_kind(job: Job, kind: str) -> bool:
+    words = tuple(kind.split())
+    return job.argv[: len(words)] == words
+
+
+def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, key: str) -> None:
+    listed = _jobs(workspace, kinds)
+    watched: set[str] = st.session_state.setdefault(f"{_WATCHED}-{key}", set())
+    active = {job.id for job in listed if job.active}
+    if watched - active:
+        watched.clear()
+        st.rerun(scope="app")
+    watched |= active
+    for job in [*(j for j in listed if j.active), *[j for j in listed if not j.active][:ended]]:
+        show_job(workspace, job, key)
+
+
+def show_job(workspace: Workspace, job: Job, key: str) -> None:
+    """One job: state, progress with count, rate and time left, command, log, and cancel or resume."""
+    word, icon = _STATE[job.state]
+    with st.container(border=True):
+        head, button = st.columns([5, 1], vertical_alignment="center")
+        head.markdown(f"{icon} **{word}**{_when(job)}")
+        with button:
+            _job_button(workspace, job, key)
+        if job.active:
+            _bar(job)
+        elif job.state == "failed":
+            st.error(_last_words(job))
+        elif job.state == "died":
+            st.warning("The process is gone without a word (killed, or the machine switched off). What it finished is kept.")
+        st.code(job.command, language=None, wrap_lines=True)
+        with st.expander("Log", expanded=job.state == "failed"):
+            st.code(job.log() or "(empty)", language=None, height=240)
+
+
+def _job_button(workspace: Workspace, job: Job, key: str) -> None:
+    if job.active:
+        st.button("Cancel", key=f"{key}-cancel-{job.id}", on_click=_cancel, args=(job,), width="stretch")
+    elif job.state in ("cancelled", "died", "failed"):
+        st.button("Resume", key=f"{key}-resume-{job.id}", on_click=start, args=(workspace, job.argv), width="stretch",
+                  help="Starts the same command again; it continues with what is missing.")
+
+
+def _cancel(job: Job) -> None:
+    try:
+        jobs.cancel(job)
+    except InputError as refusal:
+        st.session_state[state.PROBLEM] = str(refusal)
+
+
+def _bar(job: Job) -> None:
+    progress = job.progress
+    if not progress:
+        st.progress(0.0, text="Starting…")
+        return
+    done, total = progress["done"], progress["total"]
+    words = [f"{progress['task']}: {done:,} of {total:,} {progress['unit']}"]
+    if progress["rate"]:
+        words.append(f"{progress['rate']:,.1f} a second")
+    if progress["seconds_left"] is not None and done < total:
+        words.append(f"{duration(progress['seconds_left'])} left")
+    words += [f"{name} {format(value, '.4g') if isinstance(value, float) else value}" for name, value in progress["info"].items()]
+    st.progress(min(done / total, 1.0) if total else 0.0, text=" · ".join(words))
+
+
+def _when(job: Job) -> str:
+    if job.active:
+        return f" · {duration((datetime.now(UTC) - job.started).total_seconds())}"
+    took = f" after {duration((job.ended - job.started).total_seconds())}" if job.ended else ""
+    return f"{took} · {ago(job.ended or job.started)}"
+
+
+def _last_words(job: Job) -> str:
+    return (job.log(1) or f"exit status {job.exit_code}").replace("\n", "  \n")
+
+
+def duration(seconds: float) -> str:
+    """'8 s', '2 min 5 s', '1 h 20 min'."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s" if seconds < 600 else f"{seconds // 60} min"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def ago(moment: datetime) -> str:
+    """'just now', '5 min ago', '2026-05-01 14:03'."""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
