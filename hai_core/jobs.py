@@ -25,7 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from sqlalchemy import Column, Engine, Float, Integer, MetaData, Row, String, Table, Text, insert, select
 
 from hai_core.database import connect
@@ -178,7 +178,8 @@ def _alive(pid: int, created: float) -> bool:
     """Whether the process is still this one (not another that got its number) and no zombie."""
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - created) < SAME_PROCESS_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+        same: bool = abs(process.create_time() - created) < SAME_PROCESS_SECONDS
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

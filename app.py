@@ -1,0 +1,33 @@
+"""HAI Workbench: navigation, workspace picker, and what every page has around it. Start: python -m hai_core app"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import decide, sidebar, state, welcome
+
+PAGES = {
+    "": [st.Page("pages/overview.py", title="Overview", icon=":material/home:", url_path="", default=True)],
+    "Review": [
+        st.Page("pages/duplicates.py", title="Duplicates", icon=":material/filter_none:", url_path="duplicates"),
+        st.Page("pages/noise.py", title="Noise", icon=":material/label_off:", url_path="noise"),
+        st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:", url_path="clusters"),
+        st.Page("pages/classes.py", title="Classes", icon=":material/account_tree:", url_path="classes"),
+    ],
+    "Train": [
+        st.Page("pages/manifest.py", title="Manifest", icon=":material/inventory_2:", url_path="manifest"),
+        st.Page("pages/training.py", title="Training", icon=":material/model_training:", url_path="training"),
+        st.Page("pages/confusions.py", title="Confusions", icon=":material/grid_on:", url_path="confusions"),
+    ],
+    "Record": [st.Page("pages/journal.py", title="Journal", icon=":material/history:", url_path="journal")],
+}
+
+st.set_page_config(page_title="HAI Workbench", page_icon="pages/ui/icon.svg", layout="wide")
+page = st.navigation(PAGES)
+workspace = state.current()
+sidebar.show(workspace)
+decide.show_notices()
+if workspace is None:
+    welcome.show()
+else:
+    page.run()

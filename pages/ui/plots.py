@@ -1,0 +1,148 @@
+"""Plotly figures: the map of images, the confusion matrix, training curves, the reliability diagram.
+
+Colours are chosen to read on light and on dark backgrounds; all else is left to Streamlit's theme. Points carry names
+(a path, two classes) in `customdata`, escaped for Plotly, because a point's index means nothing once the table changed.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from pages.ui.text import plotly, shortened
+
+GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#4c8bd6", "#d9534f", "#45a06b", "#d99a2b", "#9a6fd0"
+LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
+_ERRORS = [[0, "#f3d9a4"], [0.35, "#e39a55"], [0.7, "#cc4a3f"], [1, "#7d1d3f"]]
+_HITS = [[0, "rgba(140,150,160,0.10)"], [1, "rgba(90,130,170,0.55)"]]
+_TIGHT = {"l": 0, "r": 0, "t": 8, "b": 0}
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What the points of a map are coloured by: `code` (N,) is each point's category, in drawing order."""
+
+    code: npt.NDArray[np.int64]
+    names: Sequence[str]
+    colours: Sequence[str]
+
+    def only(self, chosen: Sequence[str]) -> Colouring:
+        """The chosen categories in colours of their own, all others in grey."""
+        wanted = {name: i + 1 for i, name in enumerate(chosen)}
+        to = np.array([wanted.get(name, 0) for name in self.names], dtype=np.int64)
+        return Colouring(to[self.code], ["all others", *chosen], ["rgba(150,155,160,0.25)", *hues(len(chosen))])
+
+
+def hues(n: int) -> list[str]:
+    """`n` colours of which any two that follow each other differ clearly (steps of the golden angle)."""
+    return [f"hsl({(210 + 137.508 * i) % 360:.0f},{62 - 14 * (i % 2)}%,{50 + 8 * (i % 3 - 1)}%)" for i in range(n)]
+
+
+def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> go.Figure:
+    """Every image as a point. `points`: columns `path`, `x`, `y` in the row order of `colouring.code`."""
+    figure = go.Figure()
+    x, y = points["x"].to_numpy(np.float32), points["y"].to_numpy(np.float32)
+    paths = points["path"].map(plotly).to_numpy(object)
+    size = float(np.clip(900 / np.sqrt(max(len(points), 1)), 3.5, 9))
+    shared: dict[str, Any] = {"mode": "markers", "hovertemplate": "%{customdata}<extra></extra>"}
+    legend = len(colouring.names) <= LEGEND_LIMIT
+    if legend:
+        for code, name in enumerate(colouring.names):
+            mine = np.flatnonzero(colouring.code == code)
+            if len(mine):
+                figure.add_scattergl(x=x[mine], y=y[mine], customdata=paths[mine], name=f"{plotly(shortened(name))} ({len(mine):,})",
+                                     marker={"size": size, "color": colouring.colours[code], "opacity": 0.8}, **shared)
+    else:
+        scale = [[i / (len(colouring.names) - 1), colour] for i, colour in enumerate(colouring.colours)]
+        figure.add_scattergl(x=x, y=y, customdata=paths, showlegend=False, **shared,
+                             marker={"size": size, "color": colouring.code, "cmin": 0, "cmax": len(colouring.names) - 1,
+                                     "colorscale": scale, "opacity": 0.8, "showscale": False})
+    figure.update_traces(unselected={"marker": {"opacity": 0.12}}, selected={"marker": {"opacity": 1.0}})
+    bare = {"visible": False, "zeroline": False, "showgrid": False}
+    figure.update_layout(height=height, margin=_TIGHT, dragmode="lasso", hovermode="closest", uirevision="map", showlegend=legend,
+                         legend={"itemsizing": "constant", "orientation": "h", "yanchor": "top", "y": -0.01, "title": None},
+                         xaxis=bare, yaxis=bare | {"scaleanchor": "x"})
+    return figure
+
+
+MAP_CONFIG = {"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
+
+
+def picked(state: Any) -> list[tuple[str, ...]]:
+    """The names that the selected points carry, each once, in order of selection: `(path,)` or `(label, predicted)`."""
+    carried = (point.get("customdata") for point in state["selection"]["points"])
+    names = (tuple(map(str, c)) if isinstance(c, list | tuple) else (str(c),) for c in carried if c is not None)
+    return [tuple(map(html.unescape, name)) for name in dict.fromkeys(names)]
+
+
+def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height: int | None = None) -> go.Figure:
+    """Heat map of (K, K) counts: row given label, column predicted. Errors in log colours, hits on the diagonal apart.
+
+    A cell carries (label, predicted) as `customdata`; an empty cell carries nothing and cannot be clicked.
+    """
+    k = len(names)
+    off = np.where(np.eye(k, dtype=bool) | (counts == 0), np.nan, counts.astype(float))
+    totals = np.maximum(counts.sum(1), 1)
+    diagonal = np.where(np.eye(k, dtype=bool), counts / totals[:, None], np.nan)
+    top = max(float(np.nanmax(off)) if np.isfinite(off).any() else 1.0, 2.0)
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if t <= top]
+    figure = go.Figure()
+    figure.add_heatmap(z=diagonal, zmin=0, zmax=1, colorscale=_HITS, showscale=False, hoverinfo="skip", xgap=1, ygap=1)
+    figure.add_heatmap(z=np.log10(off), zmin=0, zmax=np.log10(top), colorscale=_ERRORS, hoverinfo="skip", xgap=1, ygap=1,
+                       colorbar={"title": {"text": "images", "side": "right"}, "tickvals": np.log10(ticks), "ticktext": ticks,
+                                 "thickness": 10, "len": 0.5, "outlinewidth": 0})
+    rows, columns = np.nonzero(counts)
+    safe = np.array([plotly(name) for name in names], dtype=object)
+    hover = [_cell_text(counts[r, c], totals[r], safe[r], safe[c], r == c) for r, c in zip(rows, columns, strict=True)]
+    side = height or int(np.clip(26 * k + 150, 420, 900))
+    figure.add_scatter(x=columns, y=rows, mode="markers", customdata=np.stack([safe[rows], safe[columns]], 1), text=hover,
+                       hovertemplate="%{text}<extra></extra>", showlegend=False,
+                       marker={"symbol": "square", "size": float(np.clip(0.7 * side / max(k, 1), 5, 40)), "opacity": 0,
+                               "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": BLUE}},
+                       selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0}})
+    labels = {"tickvals": list(range(k)), "ticktext": [plotly(shortened(name, 24)) for name in names], "showgrid": False,
+              "zeroline": False, "range": [-0.5, k - 0.5], "tickfont": {"size": 11 if k <= 40 else 8}}
+    figure.update_layout(height=side, margin=_TIGHT, hovermode="closest", dragmode="pan", uirevision="matrix",
+                         xaxis=labels | {"title": {"text": "predicted"}, "tickangle": -60},
+                         yaxis=labels | {"title": {"text": "label"}, "range": [k - 0.5, -0.5]})
+    return figure
+
+
+def _cell_text(count: int, total: int, label: str, predicted: str, hit: bool) -> str:
+    share = f"{count:,} of {total:,} ({count / total:.0%})"
+    return f"{label}<br>{share} right" if hit else f"label {label}<br>predicted {predicted}<br>{share}"
+
+
+def curves(history: pd.DataFrame, value: str, title: str, height: int = 260) -> go.Figure:
+    """`value` over the epochs: a thin line a member, the mean of all thick. `history`: `member`, `epoch`, and the value."""
+    figure = go.Figure()
+    for name, member in history.groupby("member", sort=False):
+        figure.add_scatter(x=member["epoch"], y=member[value], mode="lines", line={"width": 1, "color": GREY}, opacity=0.7,
+                           name=plotly(name), showlegend=False, hovertemplate=f"{plotly(name)}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>")
+    mean = history.groupby("epoch")[value].mean()
+    figure.add_scatter(x=mean.index, y=mean, mode="lines", line={"width": 3, "color": BLUE}, showlegend=False,
+                       hovertemplate="mean of the members<br>epoch %{x}: %{y:.4f}<extra></extra>")
+    figure.update_layout(height=height, margin=_TIGHT | {"t": 30}, title={"text": title, "font": {"size": 14}}, xaxis={"title": {"text": "epoch"}})
+    return figure
+
+
+def reliability(series: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
+    """Accuracy against confidence. `series`: name -> a row a bin with `confidence`, `accuracy`, `images`; on the diagonal is calibrated."""
+    figure = go.Figure()
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": GREY, "width": 1}, showlegend=False, hoverinfo="skip")
+    for (name, bins), colour in zip(series.items(), (GREY, BLUE, GREEN, AMBER), strict=False):
+        used = bins[bins["images"] > 0]
+        figure.add_scatter(x=used["confidence"], y=used["accuracy"], customdata=used["images"], mode="lines+markers", name=plotly(name),
+                           marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
+                           hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata:,} images<extra></extra>")
+    figure.update_layout(height=height, margin=_TIGHT | {"t": 30}, title={"text": "Reliability", "font": {"size": 14}},
+                         xaxis={"title": {"text": "confidence"}, "range": [0, 1]}, yaxis={"title": {"text": "accuracy"}, "range": [0, 1]},
+                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
+    return figure
