@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 
 from pages.ui.text import plotly, shortened
 
-GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#4c8bd6", "#d9534f", "#45a06b", "#d99a2b", "#9a6fd0"
+GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#2f86a6", "#c75146", "#5a9a4d", "#d9922b", "#8a6fc4"
 LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
 _ERRORS = [[0, "#f3d9a4"], [0.35, "#e39a55"], [0.7, "#cc4a3f"], [1, "#7d1d3f"]]
 _HITS = [[0, "rgba(140,150,160,0.10)"], [1, "rgba(90,130,170,0.55)"]]

@@ -1,0 +1,161 @@
+"""Classes: proposals which of them are one and the same, and the table of all with their series."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from hai_core.fold import Curation
+from hai_core.records import Decision
+from hai_core.workspace import InputError, Workspace
+from pages.ui import loaders, needs, state
+from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
+from pages.ui.decide import decide
+from pages.ui.gallery import strip
+from pages.ui.text import count, shortened, text
+from pages.ui.tiles import classes, members, tiles
+
+SKIPPED, CHOSEN = "classes.skipped", "classes.chosen"
+STRIP_IMAGES = 14
+EVIDENCE = {  # column of the finding -> what it is called and how it is written
+    "score": ("Score", "{:.2f}", "0 to 1; higher: more likely one and the same class."),
+    "confusion_rate": ("Confused with each other", "{:.0%}", "Share of the two classes' images that a classifier which did not "
+                       "train on them takes for the other class."),
+    "centroid_distance": ("Distance of centres", "{:.3f}", "Cosine distance between the mean features of the two classes; 0: equal."),
+}
+
+
+def pending(proposals: pd.DataFrame, curation: Curation, names: set[str], skipped: set[tuple[str, str]]) -> pd.DataFrame:
+    """Proposals that are still open: both classes exist, nobody decided to keep them apart, and they were not skipped now."""
+    pairs = list(zip(proposals["class_a"], proposals["class_b"], strict=True))
+    is_open = [a in names and b in names and frozenset((a, b)) not in curation.keep_apart and (a, b) not in skipped for a, b in pairs]
+    return proposals[is_open].sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def draw_proposals(workspace: Workspace) -> None:
+    proposals = needs.findings("merges", workspace)
+    skipped: set[tuple[str, str]] = st.session_state.setdefault(SKIPPED, set())
+    left = pending(proposals, loaders.curation(workspace), set(classes(workspace)), skipped)
+    if left.empty:
+        st.success("No open proposals." if not skipped else f"No open proposals, apart from {count(len(skipped), 'skipped one')}.",
+                   icon=":material/check_circle:")
+        if skipped:
+            st.button("Show the skipped ones again", on_click=skipped.clear, key="classes.unskip")
+        return
+    pairs = list(zip(left["class_a"], left["class_b"], strict=True))
+    at = pairs.index(st.session_state[CHOSEN]) if st.session_state.get(CHOSEN) in pairs else 0
+    draw_pair(workspace, left.iloc[at], f"{at + 1} of {len(left):,}")
+    with st.expander(f"All open proposals ({len(left):,})"):
+        st.dataframe(left, key="classes.proposals", hide_index=True, selection_mode="single-row", height=320,
+                     on_select=lambda: select_pair(pairs), column_config=proposal_columns(list(left.columns)))
+
+
+def proposal_columns(found: list[str]) -> dict[str, object]:
+    names = {"class_a": "Class", "class_b": "Other class", "series_a": "Series", "series_b": "Other series",
+             **{column: title for column, (title, _, _) in EVIDENCE.items()}}
+    shown = {column: st.column_config.Column(names[column]) for column in found if column in names}
+    return shown | {"score": st.column_config.ProgressColumn("Score", format="%.2f", min_value=0, max_value=1),
+                    "confusion_rate": st.column_config.NumberColumn("Confused", format="percent"),
+                    "centroid_distance": st.column_config.NumberColumn("Distance", format="%.3f")}
+
+
+def select_pair(pairs: list[tuple[str, str]]) -> None:
+    rows = st.session_state["classes.proposals"]["selection"]["rows"]
+    st.session_state[CHOSEN] = pairs[rows[0]] if rows else None
+
+
+def draw_pair(workspace: Workspace, proposal: pd.Series, place: str) -> None:
+    a, b = proposal["class_a"], proposal["class_b"]
+    sizes = {name: len(members(workspace, name)) for name in (a, b)}
+    if sizes[b] > sizes[a]:
+        a, b = b, a
+    st.markdown(f"**Are these one and the same class?** :small[{place}]")
+    with st.container(border=True):
+        for name, figure in zip((a, b), st.columns(2, gap="large"), strict=True):
+            with figure:
+                draw_class(workspace, name, sizes[name])
+        for (column, (title, form, help)), figure in zip(EVIDENCE.items(), st.columns(len(EVIDENCE)), strict=True):
+            figure.metric(title, form.format(proposal[column]), help=help)
+        merge_a, merge_b, apart, skip = st.columns([3, 3, 2, 1.4])
+        evidence = {"page": "classes", **{column: float(proposal[column]) for column in EVIDENCE}}
+        merge_a.button(f"Merge, keep the name {text(shortened(a))}", key="classes.merge-a", type="primary", shortcut="M", width="stretch",
+                       on_click=decide, args=(workspace, [Decision("merge", label=b, value=a, evidence=evidence)]))
+        merge_b.button(f"Merge, keep the name {text(shortened(b))}", key="classes.merge-b", shortcut="N", width="stretch",
+                       on_click=decide, args=(workspace, [Decision("merge", label=a, value=b, evidence=evidence)]))
+        apart.button("Keep apart", key="classes.apart", shortcut="K", width="stretch", help="Remembered: never proposed again.",
+                     on_click=decide, args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=evidence)]))
+        skip.button("Skip", key="classes.skip", shortcut="S", width="stretch", help="Not now: comes back when the page is opened anew.",
+                    on_click=st.session_state[SKIPPED].add, args=((proposal["class_a"], proposal["class_b"]),))
+
+
+def draw_class(workspace: Workspace, name: str, size: int) -> None:
+    series = loaders.curation(workspace).series.get(name)
+    st.markdown(f"**{text(name)}**  \n:small[{count(size, 'image')}{f' · series {text(series)}' if series else ''}]")
+    shown = tiles(workspace, members(workspace, name, STRIP_IMAGES)).assign(caption="", badge="")
+    strip(workspace, shown, key=f"classes.strip-{name}", size=104)
+
+
+def draw_table(workspace: Workspace) -> None:
+    curation = loaders.curation(workspace)
+    table = class_table(loaders.catalog(workspace), curation)
+    st.caption("Change series, names, merges and drops here, then save: the changes become one batch of decisions that can be undone.")
+    key = f"classes.table-{loaders.journal(workspace).version()}"
+    text_column = st.column_config.TextColumn
+    st.data_editor(table, key=key, hide_index=True, height=min(36 * len(table) + 40, 620), disabled=["class", "images", "holds"], column_config={
+        "class": text_column("Class", width="medium"), "images": st.column_config.NumberColumn("Images", width="small"),
+        "holds": text_column("Also holds", help="Classes that were merged into it, and its former names."),
+        "series": text_column("Series", help="The class above: a car's model line, say. Empty: none."),
+        "rename": text_column("New name"),
+        "merge": st.column_config.SelectboxColumn("Merge into", options=["", *table["class"]]),
+        "drop": st.column_config.CheckboxColumn("Drop", help="Its images stay untouched and are left out of the manifest.", width="small")})
+    changes = st.session_state.get(key, {}).get("edited_rows", {})
+    try:
+        decisions = edits(table, changes)
+    except InputError as problem:
+        st.error(text(problem))
+        return
+    st.button(f"Save {count(len(decisions), 'change')}" if decisions else "Save changes", key="classes.save", type="primary",
+              disabled=not decisions, on_click=decide, args=(workspace, decisions))
+
+
+def draw_dropped(workspace: Workspace) -> None:
+    dropped = [name for name, final in loaders.curation(workspace).mapping.items() if not final]
+    if not dropped:
+        return
+    with st.container(border=True):
+        chosen = st.multiselect(f"Dropped classes ({len(dropped)})", dropped, key="classes.dropped", placeholder="Choose those to bring back")
+        st.button("Bring back", key="classes.bring-back", disabled=not chosen, on_click=decide,
+                  args=(workspace, [Decision("merge", label=name, value=name) for name in chosen]))
+
+
+def draw_series_files(workspace: Workspace) -> None:
+    curation = loaders.curation(workspace)
+    with st.expander("Series as a CSV file"):
+        out, back = st.columns(2, gap="large")
+        out.caption("Columns class and series, one row a class; opens in Excel.")
+        out.download_button("Export", series_csv(curation), file_name=f"{workspace.name}-series.csv", mime="text/csv", key="classes.export")
+        uploaded = back.file_uploader("Import", type="csv", key="classes.import")
+        if uploaded is None:
+            return
+        try:
+            decisions = read_series_csv(uploaded.getvalue(), curation)
+        except InputError as problem:
+            back.error(text(problem))
+            return
+        back.button(f"Set the series of {count(len(decisions), 'class')}" if decisions else "The file changes nothing",
+                    key="classes.import-save", type="primary", disabled=not decisions, on_click=decide, args=(workspace, decisions))
+
+
+def page(workspace: Workspace) -> None:
+    st.title("Classes")
+    needs.catalog(workspace)
+    proposals, table = st.tabs(["Merge proposals", "All classes and series"])
+    with table:  # first, because proposals that are not there yet stop the page
+        draw_table(workspace)
+        draw_dropped(workspace)
+        draw_series_files(workspace)
+    with proposals:
+        draw_proposals(workspace)
+
+
+page(state.workspace())

@@ -1,0 +1,93 @@
+"""The table of all classes: what it shows, and which decisions the edits made in it are."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hai_core.fold import Curation
+from hai_core.records import OK, Decision
+from hai_core.taxonomy import class_name
+from hai_core.workspace import InputError
+
+EDITED = ("series", "rename", "merge", "drop")
+
+
+def class_table(catalog: pd.DataFrame, curation: Curation) -> pd.DataFrame:
+    """A row a final class, in name order.
+
+    Columns: class, images (readable, not excluded), holds (the classes of the folders that were merged into or renamed to
+    it), series, and, to be filled in, rename, merge, drop.
+    """
+    usable = ~curation.excluded & (catalog["status"] == OK).to_numpy()
+    sizes = pd.Series(curation.label[usable]).value_counts()
+    holds: dict[str, list[str]] = defaultdict(list)
+    for original, final in curation.mapping.items():
+        if final:
+            holds[final].append(original)
+    names = sorted(holds)
+    return pd.DataFrame({
+        "class": names, "images": np.array([sizes.get(name, 0) for name in names], dtype=int),
+        "holds": [", ".join(original for original in holds[name] if original != name) for name in names],
+        "series": [curation.series.get(name, "") for name in names],
+        "rename": "", "merge": "", "drop": False,
+    }).astype({"holds": object, "series": object, "rename": object, "merge": object})
+
+
+def edits(table: pd.DataFrame, edited: Mapping[int, Mapping[str, Any]]) -> list[Decision]:
+    """The decisions that edits of `table` are: row number -> column -> new value, as `st.data_editor` reports them.
+
+    Raises InputError when a class is to be renamed, merged and dropped at once, or a name is not a valid one.
+    """
+    decisions = []
+    for row in sorted(edited):
+        name = str(table["class"].iloc[row])
+        new = {column: value for column, value in edited[row].items() if column in EDITED}
+        if "series" in new and (new["series"] or "").strip() != table["series"].iloc[row]:
+            decisions.append(series_decision(name, new["series"] or ""))
+        moves = {column: value for column, value in new.items() if column != "series" and value}
+        if len(moves) > 1:
+            raise InputError(f"the class {name} is to be {' and '.join(moves)} at once; choose one")
+        if "rename" in moves and class_name(moves["rename"]) != name:
+            decisions.append(Decision("rename", label=name, value=class_name(moves["rename"])))
+        if "merge" in moves and moves["merge"] != name:
+            decisions.append(Decision("merge", label=name, value=moves["merge"]))
+        if "drop" in moves:
+            decisions.append(Decision("drop_class", label=name))
+    return decisions
+
+
+def series_decision(name: str, series: str) -> Decision:
+    """The class's series; an empty one takes the class out of its series (a class is by itself the series of its own name)."""
+    return Decision("series", label=name, value=class_name(series, "series") if series.strip() else name)
+
+
+def series_csv(curation: Curation) -> bytes:
+    """`class`, `series` of every final class, as `series export` writes it."""
+    names = sorted(set(curation.mapping.values()) - {""})
+    table = pd.DataFrame({"class": names, "series": [curation.series.get(name, "") for name in names]})
+    return table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+
+
+def read_series_csv(content: bytes, curation: Curation) -> list[Decision]:
+    """The decisions that make the series those of a CSV with columns class, series; rows that change nothing are left out.
+
+    Raises InputError when it is no such table or names a class twice. Whether the classes exist is the journal's to say.
+    """
+    try:
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except ValueError as error:
+        raise InputError(f"the file is not a readable table: {error}") from error
+    missing = {"class", "series"} - set(table.columns)
+    if missing:
+        raise InputError(f"the file has no column {', '.join(sorted(missing))}")
+    names = table["class"].map(class_name)
+    if names.duplicated().any():
+        raise InputError(f"the file lists the class {names[names.duplicated()].iloc[0]} twice")
+    wanted = zip(names, table["series"].str.strip(), strict=True)
+    return [series_decision(name, series) for name, series in wanted if series != curation.series.get(name, "")]

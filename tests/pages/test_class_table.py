@@ -1,0 +1,68 @@
+import io
+
+import pandas as pd
+import pytest
+
+from hai_core.fold import fold
+from hai_core.records import Decision
+from hai_core.workspace import InputError
+from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
+
+LABELS = ["A", "A", "B", "라브4, 5세대", "=C"]
+
+
+@pytest.fixture
+def catalog():
+    return pd.DataFrame({"path": [f"{label}/{i}.jpg" for i, label in enumerate(LABELS)], "label": LABELS,
+                         "status": ["ok", "ok", "ok", "ok", "unreadable"], "sha256": [str(i) * 64 for i in range(5)]})
+
+
+def curated(catalog, *decisions):
+    return fold(catalog, decisions)
+
+
+def test_the_table_counts_usable_images_and_lists_merged_classes(catalog):
+    curation = curated(catalog, Decision("merge", label="B", value="A"), Decision("exclude", path="A/0.jpg", sha256="0" * 64),
+                       Decision("series", label="라브4, 5세대", value="라브4"))
+    table = class_table(catalog, curation).set_index("class")
+    assert list(table.index) == ["=C", "A", "라브4, 5세대"]
+    assert table["images"].to_dict() == {"=C": 0, "A": 2, "라브4, 5세대": 1}
+    assert table.loc["A", "holds"] == "B"
+    assert table.loc["라브4, 5세대", "series"] == "라브4"
+
+
+def test_edits_become_decisions(catalog):
+    table = class_table(catalog, curated(catalog))  # =C, A, B, 라브4
+    made = edits(table, {1: {"series": " S ", "rename": "A2"}, 2: {"merge": "A"}, 0: {"drop": True}, 3: {"series": "", "rename": ""}})
+    assert [(d.action, d.label, d.value) for d in made] == [
+        ("drop_class", "=C", ""), ("series", "A", "S"), ("rename", "A", "A2"), ("merge", "B", "A")]
+
+
+def test_one_class_cannot_be_dropped_and_merged(catalog):
+    table = class_table(catalog, curated(catalog))
+    with pytest.raises(InputError, match="=C is to be merge and drop"):
+        edits(table, {0: {"merge": "A", "drop": True}})
+
+
+def test_series_survive_export_and_import(catalog):
+    told = [Decision("series", label="라브4, 5세대", value="라브4"), Decision("series", label="=C", value="C")]
+    content = series_csv(curated(catalog, *told))
+    assert content.startswith(b"\xef\xbb\xbf")
+    before = curated(catalog, Decision("series", label="A", value="gone"))
+    made = read_series_csv(content, before)
+    assert curated(catalog, *made).series == {"라브4, 5세대": "라브4", "=C": "C"}
+    assert curated(catalog, Decision("series", label="A", value="gone"), *made).series == {"라브4, 5세대": "라브4", "=C": "C"}
+    assert read_series_csv(content, curated(catalog, *told)) == []
+
+
+@pytest.mark.parametrize(("content", "says"), [
+    (b"class;series\n", "no column"), (b"class,series\nA,x\nA,y\n", "A twice"), (b"", "not a readable table"),
+    ("class,series\n가".encode("cp949"), "not a readable table"), (b"class,series\n ,x\n", "class name is empty")])
+def test_bad_series_files_are_refused_with_a_sentence(catalog, content, says):
+    with pytest.raises(InputError, match=says):
+        read_series_csv(content, curated(catalog))
+
+
+def test_the_exported_file_is_a_plain_csv(catalog):
+    table = pd.read_csv(io.BytesIO(series_csv(curated(catalog))), encoding="utf-8-sig", keep_default_na=False)
+    assert list(table.columns) == ["class", "series"]
