@@ -1,0 +1,104 @@
+"""A form made from the training configuration's schema: a field's type chooses the widget, its description is the help."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any, Literal
+
+import streamlit as st
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from hai_core.members.config import Config
+
+MAIN = ("recipes", "head", "loss", "epochs", "folds")  # shown at once; the others are folded away
+HIDDEN = ("name", "mode")
+
+
+def form(base: Config, key: str) -> dict[str, Any]:
+    """Widgets for every option, filled in from `base`; returns field -> value (a dict for a section such as adaface)."""
+    values: dict[str, Any] = {}
+    fields = Config.model_fields
+    columns = st.columns(2, gap="medium")
+    values["recipes"] = _recipes(fields["recipes"], base.recipes, f"{key}.recipes")
+    for i, name in enumerate(field for field in MAIN if field != "recipes"):
+        with columns[i % 2]:
+            values[name] = _widget(name, fields[name], getattr(base, name), f"{key}.{name}")
+    with st.expander("More options"):
+        columns = st.columns(2, gap="medium")
+        section = values["head"]
+        simple = [name for name in fields if name not in (*MAIN, *HIDDEN) and _section(fields[name]) is None]
+        for i, name in enumerate(simple):
+            with columns[i % 2]:
+                values[name] = _widget(name, fields[name], getattr(base, name), f"{key}.{name}")
+        values[section] = _section_form(section, base, key)
+    return values
+
+
+def _section_form(section: str, base: Config, key: str) -> dict[str, Any]:
+    model = _section(Config.model_fields[section])
+    assert model is not None
+    given = getattr(base, section) or model()
+    st.caption(f"Options of the {section} head")
+    columns = st.columns(2, gap="medium")
+    values = {}
+    for i, (name, field) in enumerate(model.model_fields.items()):
+        with columns[i % 2]:
+            values[name] = _widget(name, field, getattr(given, name), f"{key}.{section}.{name}")
+    return values
+
+
+def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+    label, help = name.replace("_", " "), field.description
+    kinds = _alternatives(field.annotation)
+    if typing.get_origin(kinds[0]) is Literal:
+        choices = list(typing.get_args(kinds[0]))
+        return st.segmented_control(label, choices, default=value, key=key, help=help, required=True)
+    if kinds[0] is bool:
+        return st.toggle(label, value, key=key, help=help)
+    low = next((getattr(m, bound) for m in field.metadata for bound in ("ge", "gt") if hasattr(m, bound)), None)
+    if kinds[0] is int:
+        return st.number_input(label, min_value=low, value=value, step=1, key=key, help=help)
+    return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key, help=help,
+                           placeholder="none" if type(None) in kinds else None)
+
+
+def _recipes(field: FieldInfo, value: list[list[str]], key: str) -> list[list[str]]:
+    lines = st.text_area("recipes", "\n".join(" + ".join(recipe) for recipe in value), key=key, height=68,
+                         help=f"One recipe a line, its backbones joined by +. {field.description}")
+    return [[name.strip() for name in line.split("+") if name.strip()] for line in lines.splitlines() if line.strip()]
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """The types of `X | None`, X first; of anything else, itself."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return sorted(typing.get_args(annotation), key=lambda kind: kind is type(None))
+    return [annotation]
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = _alternatives(field.annotation)[0]
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def overrides(base: Config, values: dict[str, Any]) -> list[str]:
+    """What a person types after `--set` to get from `base` to `values`: one `key=value` for each that differs."""
+    given = base.model_dump()
+    changed = []
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            changed += [] if value == given[name] else [f"{name}={_yaml(value)}"]
+            continue
+        model = _section(Config.model_fields[name])
+        assert model is not None
+        before = given[name] or model().model_dump()
+        changed += [f"{name}.{inner}={_yaml(new)}" for inner, new in value.items() if new != before[inner]]
+    return changed
+
+
+def _yaml(value: Any) -> str:
+    if value is None:
+        return ""
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("\n").removesuffix("\n...").strip()
