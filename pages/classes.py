@@ -13,7 +13,7 @@ from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
 from pages.ui.decide import decide
 from pages.ui.gallery import strip
 from pages.ui.text import count, shortened, text
-from pages.ui.tiles import classes, members, tiles
+from pages.ui.tiles import members
 
 SKIPPED, CHOSEN = "classes.skipped", "classes.chosen"
 STRIP_IMAGES = 14
@@ -25,28 +25,33 @@ EVIDENCE = {  # column of the finding -> what it is called and how it is written
 }
 
 
-def pending(proposals: pd.DataFrame, curation: Curation, names: set[str], skipped: set[tuple[str, str]]) -> pd.DataFrame:
-    """Proposals that are still open: both classes exist, nobody decided to keep them apart, and they were not skipped now."""
-    pairs = list(zip(proposals["class_a"], proposals["class_b"], strict=True))
-    is_open = [a in names and b in names and frozenset((a, b)) not in curation.keep_apart and (a, b) not in skipped for a, b in pairs]
-    return proposals[is_open].sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+def pending(proposals: pd.DataFrame, curation: Curation, skipped: set[frozenset[str]]) -> pd.DataFrame:
+    """Proposals that are still open, best first, about the classes as they are called now.
+
+    Left out: pairs that are one class by now, of which one was dropped, that are to stay apart, or that are in `skipped`.
+    """
+    now = proposals.assign(**{column: [curation.mapping.get(name, name) for name in proposals[column]] for column in ("class_a", "class_b")})
+    now["pair"] = [frozenset(pair) for pair in zip(now["class_a"], now["class_b"], strict=True)]
+    now = now.sort_values("score", ascending=False, kind="stable").drop_duplicates("pair")
+    is_open = [len(pair) == 2 and "" not in pair and pair not in curation.keep_apart and pair not in skipped for pair in now["pair"]]
+    return now[is_open].reset_index(drop=True)
 
 
 def draw_proposals(workspace: Workspace) -> None:
     proposals = needs.findings("merges", workspace)
-    skipped: set[tuple[str, str]] = st.session_state.setdefault(SKIPPED, set())
-    left = pending(proposals, loaders.curation(workspace), set(classes(workspace)), skipped)
+    skipped: set[frozenset[str]] = st.session_state.setdefault(SKIPPED, set())
+    left = pending(proposals, loaders.curation(workspace), skipped)
     if left.empty:
         st.success("No open proposals." if not skipped else f"No open proposals, apart from {count(len(skipped), 'skipped one')}.",
                    icon=":material/check_circle:")
         if skipped:
             st.button("Show the skipped ones again", on_click=skipped.clear, key="classes.unskip")
         return
-    pairs = list(zip(left["class_a"], left["class_b"], strict=True))
+    pairs = list(left["pair"])
     at = pairs.index(st.session_state[CHOSEN]) if st.session_state.get(CHOSEN) in pairs else 0
     draw_pair(workspace, left.iloc[at], f"{at + 1} of {len(left):,}")
     with st.expander(f"All open proposals ({len(left):,})"):
-        st.dataframe(left, key="classes.proposals", hide_index=True, selection_mode="single-row", height=320,
+        st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, selection_mode="single-row", height=320,
                      on_select=lambda: select_pair(pairs), column_config=proposal_columns(list(left.columns)))
 
 
@@ -59,7 +64,7 @@ def proposal_columns(found: list[str]) -> dict[str, object]:
                     "centroid_distance": st.column_config.NumberColumn("Distance", format="%.3f")}
 
 
-def select_pair(pairs: list[tuple[str, str]]) -> None:
+def select_pair(pairs: list[frozenset[str]]) -> None:
     rows = st.session_state["classes.proposals"]["selection"]["rows"]
     st.session_state[CHOSEN] = pairs[rows[0]] if rows else None
 
@@ -85,14 +90,13 @@ def draw_pair(workspace: Workspace, proposal: pd.Series, place: str) -> None:
         apart.button("Keep apart", key="classes.apart", shortcut="K", width="stretch", help="Remembered: never proposed again.",
                      on_click=decide, args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=evidence)]))
         skip.button("Skip", key="classes.skip", shortcut="S", width="stretch", help="Not now: comes back when the page is opened anew.",
-                    on_click=st.session_state[SKIPPED].add, args=((proposal["class_a"], proposal["class_b"]),))
+                    on_click=st.session_state[SKIPPED].add, args=(proposal["pair"],))
 
 
 def draw_class(workspace: Workspace, name: str, size: int) -> None:
     series = loaders.curation(workspace).series.get(name)
     st.markdown(f"**{text(name)}**  \n:small[{count(size, 'image')}{f' · series {text(series)}' if series else ''}]")
-    shown = tiles(workspace, members(workspace, name, STRIP_IMAGES)).assign(caption="", badge="")
-    strip(workspace, shown, key=f"classes.strip-{name}", size=104)
+    strip(workspace, loaders.typical(workspace, name, STRIP_IMAGES), key=f"classes.strip-{name}", size=104)
 
 
 def draw_table(workspace: Workspace) -> None:
@@ -146,7 +150,8 @@ def draw_series_files(workspace: Workspace) -> None:
                     key="classes.import-save", type="primary", disabled=not decisions, on_click=decide, args=(workspace, decisions))
 
 
-def page(workspace: Workspace) -> None:
+def main() -> None:
+    workspace = state.workspace()
     st.title("Classes")
     needs.catalog(workspace)
     proposals, table = st.tabs(["Merge proposals", "All classes and series"])
@@ -158,4 +163,4 @@ def page(workspace: Workspace) -> None:
         draw_proposals(workspace)
 
 
-page(state.workspace())
+main()

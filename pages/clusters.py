@@ -120,7 +120,8 @@ def select_cluster(points: pd.DataFrame, table: pd.DataFrame) -> None:
     choose(list(points["path"][points["cluster"].isin(wanted)]))
 
 
-def page(workspace: Workspace) -> None:
+def main() -> None:
+    workspace = state.workspace()
     st.title("Clusters")
     needs.catalog(workspace)
     points = map_points(workspace)
@@ -141,4 +142,4 @@ def page(workspace: Workspace) -> None:
         draw_selection(workspace)
 
 
-page(state.workspace())
+main()

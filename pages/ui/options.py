@@ -61,8 +61,11 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     low = next((getattr(m, bound) for m in field.metadata for bound in ("ge", "gt") if hasattr(m, bound)), None)
     if kinds[0] is int:
         return st.number_input(label, min_value=low, value=value, step=1, key=key, help=help)
+    if type(None) in kinds:  # only a number input that starts empty can be emptied again
+        st.session_state.setdefault(key, value)
+        value = None
     return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key, help=help,
-                           placeholder="none" if type(None) in kinds else None)
+                           placeholder="none")
 
 
 def _recipes(field: FieldInfo, value: list[list[str]], key: str) -> list[list[str]]:

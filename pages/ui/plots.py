@@ -20,8 +20,9 @@ from pages.ui.text import plotly, shortened
 
 GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#2f86a6", "#c75146", "#5a9a4d", "#d9922b", "#8a6fc4"
 LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
-_ERRORS = [[0, "#f3d9a4"], [0.35, "#e39a55"], [0.7, "#cc4a3f"], [1, "#7d1d3f"]]
-_HITS = [[0, "rgba(140,150,160,0.10)"], [1, "rgba(90,130,170,0.55)"]]
+# With transparency, so that few errors are faint and many are strong on light and on dark backgrounds alike.
+_ERRORS = [[0, "rgba(232,160,70,0.40)"], [0.5, "rgba(226,110,50,0.90)"], [1, "rgba(196,35,62,1)"]]
+_HITS = [[0, "rgba(140,150,160,0.12)"], [1, "rgba(80,140,175,0.60)"]]
 _TIGHT = {"l": 0, "r": 0, "t": 8, "b": 0}
 
 
@@ -42,7 +43,7 @@ class Colouring:
 
 def hues(n: int) -> list[str]:
     """`n` colours of which any two that follow each other differ clearly (steps of the golden angle)."""
-    return [f"hsl({(210 + 137.508 * i) % 360:.0f},{62 - 14 * (i % 2)}%,{50 + 8 * (i % 3 - 1)}%)" for i in range(n)]
+    return [f"hsl({(210 + 137.508 * i) % 360:.0f},{56 - 12 * (i % 2)}%,{50 + 8 * (i % 3 - 1)}%)" for i in range(n)]
 
 
 def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> go.Figure:
@@ -50,7 +51,7 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
     figure = go.Figure()
     x, y = points["x"].to_numpy(np.float32), points["y"].to_numpy(np.float32)
     paths = points["path"].map(plotly).to_numpy(object)
-    size = float(np.clip(900 / np.sqrt(max(len(points), 1)), 3.5, 9))
+    size = float(np.clip(300 / np.sqrt(max(len(points), 1)), 3, 8))
     shared: dict[str, Any] = {"mode": "markers", "hovertemplate": "%{customdata}<extra></extra>"}
     legend = len(colouring.names) <= LEGEND_LIMIT
     if legend:

@@ -33,13 +33,10 @@ def _badges(curation: Curation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]
             np.select(state, ["bad", "good", "warn", "good"], ""))
 
 
-def members(workspace: Workspace, label: str, limit: int = 0) -> list[str]:
-    """Paths of the images that carry `label` now and are not excluded; at most `limit` of them, spread evenly, when given."""
+def members(workspace: Workspace, label: str) -> list[str]:
+    """Paths of the readable images that carry `label` now and are not excluded."""
     catalog, curation = loaders.catalog(workspace), loaders.curation(workspace)
-    rows = np.flatnonzero((curation.label == label) & ~curation.excluded & (catalog["status"] == OK).to_numpy())
-    if limit and len(rows) > limit:
-        rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-    return list(catalog["path"].iloc[rows])
+    return list(catalog["path"][(curation.label == label) & ~curation.excluded & (catalog["status"] == OK).to_numpy()])
 
 
 def classes(workspace: Workspace) -> list[str]:
