@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.ui import decide, sidebar, state, welcome
@@ -22,7 +24,10 @@ PAGES = {
     "Record": [st.Page("pages/journal.py", title="Journal", icon=":material/history:", url_path="journal")],
 }
 
-st.set_page_config(page_title="HAI Workbench", page_icon="pages/ui/icon.svg", layout="wide")
+UI = Path(__file__).parent / "pages" / "ui"
+st.set_page_config("HAI Workbench", UI / "icon.svg", layout="wide", initial_sidebar_state=248)
+st.logo(UI / "wordmark.svg", icon_image=UI / "icon.svg")
+st.html(UI / "style.css")
 page = st.navigation(PAGES)
 workspace = state.current()
 sidebar.show(workspace)

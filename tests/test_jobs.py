@@ -45,7 +45,8 @@ def wait(workspace: Workspace, job: jobs.Job, until: Callable[[jobs.Job], bool] 
 
 
 def test_a_job_runs_to_its_end_and_keeps_its_result_and_log(workspace: Workspace) -> None:
-    job = wait(workspace, jobs.start(workspace, ["index", "-w", "a b"], program=program("print('정상'); end(0, {'images': 7})")))
+    job = jobs.start(workspace, ["index", "-w", "a b"], program=program("print('정상'); end(0, {'images': 7})"))
+    job = wait(workspace, job)
     assert (job.state, job.exit_code, job.result) == ("done", 0, {"images": 7})
     assert job.log() == "정상"
     assert job.command == "python -m hai_core index -w 'a b'"

@@ -10,6 +10,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   view.send = (event) => setTriggerValue("event", event);
   view.update(data);
+  return () => view.remove();
 }
 
 const TYPING = /^(INPUT|TEXTAREA|SELECT)$/;
@@ -30,12 +31,24 @@ function button(label, name, act, attributes = {}) {
 
 class View {
   constructor(parent) {
-    this.root = make("div", "hg", "", { "data-testid": "gallery" });
+    this.root = make("div", "hg");
     parent.appendChild(this.root);
     this.selected = new Set(); // paths; in keep mode: the images that are kept
     this.anchor = null; // path where a Shift-range starts
     this.focused = null;
     this.root.addEventListener("keydown", (event) => this.keydown(event));
+    // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
+    this.fromPage = (event) => {
+      if (event.target !== document.body || this.still || document.querySelector('[data-testid="gallery"]') !== this.root) return;
+      if (event.key === "Tab" || event.key === "Shift") return;
+      this.focusTile(this.focused, true);
+      this.keydown(event);
+    };
+    window.addEventListener("keydown", this.fromPage, true);
+  }
+
+  remove() {
+    window.removeEventListener("keydown", this.fromPage, true);
   }
 
   update(data) {
@@ -43,6 +56,7 @@ class View {
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
     const hadFocus = this.root.contains(document.activeElement);
     this.data = data;
+    this.still = data.mode === "strip" || data.mode === "picture"; // to look at only
     const paths = this.paths();
     if (data.mode === "keep") {
       this.selected = new Set(data.tiles.filter((tile) => tile.keep).map((tile) => tile.path));
@@ -53,7 +67,7 @@ class View {
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
     this.render();
-    if (hadFocus || (data.mode !== "strip" && document.activeElement === document.body)) this.focusTile(this.focused, true);
+    if (hadFocus) this.focusTile(this.focused, true);
     this.showLarge();
   }
 
@@ -64,9 +78,11 @@ class View {
   render() {
     this.root.style.setProperty("--hg-size", `${this.size()}px`);
     this.root.className = `hg hg-${this.data.mode}`;
+    this.root.classList.toggle("hg-wrap", Boolean(this.data.wrap));
+    this.root.dataset.testid = this.still ? this.data.mode : "gallery";
     this.nodes = new Map();
     const parts = [];
-    if (this.data.mode !== "strip") parts.push(this.toolbar());
+    if (!this.still) parts.push(this.toolbar());
     if (this.data.mode === "keep") {
       for (const section of this.data.sections) parts.push(this.section(section));
     } else {
@@ -77,7 +93,7 @@ class View {
   }
 
   size() {
-    return this.data.mode === "strip" ? this.data.size : Number(sessionStorage.getItem("hg-size")) || this.data.size;
+    return this.still ? this.data.size : Number(sessionStorage.getItem("hg-size")) || this.data.size;
   }
 
   // --- parts -------------------------------------------------------------------------------------------------------------
@@ -131,32 +147,29 @@ class View {
 
   section(section) {
     const tiles = this.data.tiles.filter((tile) => tile.section === section.id);
-    const box = make("section", "hg-section", "", { "data-section": section.id, "aria-label": section.title });
-    const head = make("div", "hg-head");
-    const words = make("div", "hg-words");
+    const box = make("section", tiles.length > 2 ? "hg-section hg-wide" : "hg-section", "", { "data-section": section.id, "aria-label": section.title });
     const title = make("div", "hg-title", section.title);
     if (section.badge) title.append(make("span", "hg-chip hg-warn", section.badge));
-    words.append(title, make("div", "hg-note", section.note));
-    head.append(words);
+    const foot = make("div", "hg-actions");
     for (const action of this.data.actions.filter((action) => action.section)) {
       const node = button(action.label, action.primary ? "hg-primary" : "", () => this.act(action, node, section.id), { title: this.tip(action) });
       node.dataset.action = action.id;
-      head.append(node);
+      foot.append(node);
     }
-    box.append(head, this.grid(tiles, section.title));
+    box.append(title, make("div", "hg-note", section.note), this.grid(tiles, section.title), foot);
     return box;
   }
 
   grid(tiles, label) {
-    const grid = make("div", "hg-grid", "", { role: this.data.mode === "strip" ? "list" : "listbox", "aria-label": label });
-    if (this.data.mode !== "strip") grid.setAttribute("aria-multiselectable", "true");
+    const grid = make("div", "hg-grid", "", { role: this.still ? "list" : "listbox", "aria-label": label });
+    if (!this.still) grid.setAttribute("aria-multiselectable", "true");
     grid.append(...tiles.map((tile) => this.tile(tile)));
     return grid;
   }
 
   tile(tile) {
-    const role = this.data.mode === "strip" ? "listitem" : "option";
-    const node = make("div", "hg-tile", "", { "data-testid": "tile", role, tabindex: "-1", title: tile.path });
+    const role = this.still ? "listitem" : "option";
+    const node = make("div", "hg-tile", "", { "data-testid": this.still ? "example" : "tile", role, tabindex: "-1", title: tile.path });
     node.dataset.path = tile.path;
     const frame = make("div", "hg-frame");
     if (tile.src) {
@@ -168,8 +181,10 @@ class View {
     const badge = make("span", `hg-badge hg-${tile.tone || "plain"}`, tile.badge || "", { "data-testid": "badge" });
     badge.hidden = !tile.badge;
     frame.append(badge);
-    node.append(frame, make("div", "hg-caption", tile.caption || ""));
-    if (this.data.mode !== "strip") {
+    const caption = make("div", "hg-caption");
+    caption.append(...(tile.caption || "").split("\n").map((line) => make("div", "hg-line", line)));
+    node.append(frame, caption);
+    if (!this.still) {
       frame.append(make("span", "hg-check", "✓", { "aria-hidden": "true" }));
       node.addEventListener("click", (event) => this.click(tile, event));
       node.addEventListener("dblclick", () => this.open(tile.path));
@@ -209,8 +224,8 @@ class View {
     for (const [path, node] of this.nodes) {
       const on = this.selected.has(path);
       node.classList.toggle("hg-on", on);
-      if (this.data.mode !== "strip") node.setAttribute("aria-selected", String(on));
-      node.tabIndex = path === this.focused && this.data.mode !== "strip" ? 0 : -1;
+      if (!this.still) node.setAttribute("aria-selected", String(on));
+      node.tabIndex = path === this.focused && !this.still ? 0 : -1;
     }
     if (this.data.mode === "keep") this.markSections();
     if (!this.count || this.data.mode !== "select") return;
@@ -331,7 +346,7 @@ class View {
   // --- keys --------------------------------------------------------------------------------------------------------------
 
   keydown(event) {
-    if (this.data.mode === "strip" || TYPING.test(event.target.tagName) && event.target.type !== "range") return;
+    if (this.still || TYPING.test(event.target.tagName) && event.target.type !== "range") return;
     event.stopPropagation(); // Streamlit's own keys (R, C, Esc) are not meant here
     if (event.key === "a" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();

@@ -98,10 +98,17 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
     return happened
 
 
-def strip(workspace: Workspace, tiles: pd.DataFrame, key: str, size: int = 96) -> None:
-    """One row of thumbnails to look at, with captions; nothing to select. Columns as in `gallery`."""
-    shown = _tiles(workspace, tiles)
-    _component(key=key, data={"mode": "strip", "tiles": shown, "size": size}, on_event_change=lambda: None)
+def strip(workspace: Workspace, tiles: pd.DataFrame, key: str, size: int = 96, wrap: bool = False) -> None:
+    """Thumbnails to look at, in one row or wrapped, with captions; nothing to select. Columns as in `gallery`."""
+    data = {"mode": "strip", "tiles": _tiles(workspace, tiles), "size": size, "wrap": wrap}
+    _component(key=key, data=data, on_event_change=lambda: None)
+
+
+def picture(workspace: Workspace, path: str, key: str) -> None:
+    """One image, as large as the column is wide, with its path."""
+    large = _large(workspace, path) or {"src": "", "problem": "This image is no longer in the catalog."}
+    tile = {"path": path, "sha256": "", "caption": large["problem"] or path, "badge": "", "src": large["src"]}
+    _component(key=key, data={"mode": "picture", "tiles": [tile], "size": 0}, on_event_change=lambda: None)
 
 
 def reset(key: str) -> None:
@@ -124,8 +131,10 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
         shown_sections = sections.iloc[window]
         shown = tiles[tiles["section"].isin(shown_sections["id"])]
     focus = st.session_state.get(f"{key}.focus")
-    if focus not in set(shown["path"]):
-        focus = shown["path"].iloc[0] if inspector else None
+    paths = shown["path"].tolist()
+    if inspector and focus not in paths:  # decided and gone: the next one moves up into its place
+        focus = paths[min(st.session_state.get(f"{key}.place", 0), len(paths) - 1)]
+    st.session_state[f"{key}.place"] = paths.index(focus) if focus in paths else 0
     data: dict[str, Any] = {
         "mode": "select" if sections is None else "keep", "one": inspector is not None, "size": size, "focus": focus,
         "tiles": _tiles(workspace, shown), "page": page, "pages": pages, "first": page * page_size, "total": count,
@@ -138,7 +147,7 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
     with left:
         _component(key=key, data=data, on_event_change=lambda: _handle(workspace, shown, key, actions))
     if inspector and right and focus:
-        with right:
+        with right, st.container(key="inspector"):
             inspector(focus)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -79,6 +80,19 @@ def _batches(_journal: Journal, key: tuple[Any, ...]) -> pd.DataFrame:
     return _journal.batches()
 
 
+def entries(workspace: Workspace) -> pd.DataFrame:
+    """Every decision of the journal, undone ones too, with `live` and `stale` (why it is not applied, or '')."""
+    book = journal(workspace)
+    return _entries(workspace, book, (*_catalog_key(workspace), book.version()))
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _entries(_workspace: Workspace, _journal: Journal, key: tuple[Any, ...]) -> pd.DataFrame:
+    stale = {decision.seq: reason for decision, reason in [*curation(_workspace).stale, *curation(_workspace).impossible]}
+    table = _journal.entries()
+    return table.assign(stale=table["seq"].map(stale).fillna(""))
+
+
 def curation(workspace: Workspace) -> Curation:
     """The fold of the catalog and the journal as it is now."""
     book = journal(workspace)
@@ -119,6 +133,31 @@ def thumbnails(workspace: Workspace, sha256s: Iterable[str]) -> dict[str, str]:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _thumbnails(_workspace: Workspace, wanted: tuple[str, ...], key: tuple[Any, ...]) -> dict[str, str]:
     return {sha256: data_uri(jpeg) for sha256, jpeg in catalogs.thumbnails(_workspace.catalog, wanted).items()}
+
+
+def typical(workspace: Workspace, label: str, n: int) -> pd.DataFrame:
+    """`path`, `sha256`, `caption`, `badge` of up to `n` images that are surest to be of class `label` and are not excluded.
+
+    By out-of-fold self-confidence once noise was looked for; before that, the class's first images.
+    """
+    ranks = findings("noise", workspace)
+    key = (_catalog_key(workspace), journal(workspace).version(), stamp(workspace.findings / "noise.parquet"))
+    order = _order_of_classes(workspace, ranks, key)
+    chosen = catalog(workspace).iloc[order.get(label, [])[:n]][["path", "sha256"]]
+    return chosen.assign(caption="", badge="")
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _order_of_classes(_workspace: Workspace, _ranks: pd.DataFrame | None, key: tuple[Any, ...]) -> dict[str, list[int]]:
+    """Class -> catalog rows of its readable images that are not excluded, the surest first."""
+    table, fate = catalog(_workspace), curation(_workspace)
+    confidence = np.zeros(len(table))
+    if _ranks is not None:
+        rows = pd.Index(table["path"]).get_indexer(_ranks["path"])
+        confidence[rows[rows >= 0]] = _ranks["score"].to_numpy()[rows >= 0]
+    usable = np.flatnonzero((table["status"] == "ok").to_numpy() & ~fate.excluded & (fate.label != ""))
+    usable = usable[np.argsort(-confidence[usable], kind="stable")]
+    return {str(label): group.tolist() for label, group in pd.Series(usable).groupby(fate.label[usable])}
 
 
 def data_uri(jpeg: bytes) -> str:

@@ -114,7 +114,8 @@ def _bar(job: Job) -> None:
         words.append(f"{progress['rate']:,.1f} a second")
     if progress["seconds_left"] is not None and done < total:
         words.append(f"{duration(progress['seconds_left'])} left")
-    words += [f"{name} {format(value, '.4g') if isinstance(value, float) else value}" for name, value in progress["info"].items()]
+    words += [f"{name} {format(value, '.4g') if isinstance(value, float) else value}"
+              for name, value in progress["info"].items()]
     st.progress(min(done / total, 1.0) if total else 0.0, text=" · ".join(words))
 
 

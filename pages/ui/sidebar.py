@@ -19,7 +19,8 @@ def show(workspace: Workspace | None) -> None:
         if workspace is not None:
             _undo(workspace)
             with st.popover(f"Deciding as {text(state.author())}", type="tertiary", icon=":material/person:"):
-                st.text_input("Your name, as written in the journal", value=state.author(), key="author-input", on_change=_set_author)
+                st.text_input("Your name, as written in the journal", value=state.author(), key="author-input",
+                              on_change=_set_author)
 
 
 def _picker(workspace: Workspace | None) -> None:
@@ -47,4 +48,5 @@ def _undo(workspace: Workspace) -> None:
     batch = decide.last_batch(workspace)
     if batch is not None:
         st.button(f"Undo: {text(batch['note'])}", key="undo-last", icon=":material/undo:", on_click=decide.undo,
-                  args=(workspace, batch["id"]), width="stretch", help="Takes your last decisions back. The Journal page undoes any.")
+                  args=(workspace, batch["id"]), width="stretch",
+                  help="Takes the last decisions back. The Journal page undoes any.")

@@ -16,8 +16,8 @@ DEMO = "demo"
 
 def show() -> None:
     st.title("Clean photos, better classifiers")
-    st.markdown("HAI Workbench finds copies, wrong labels, bad photos and twin classes in a folder of photos. You decide with a "
-                "click, every decision can be undone, and the cleaned data set trains an ensemble that shows what it confuses. "
+    st.markdown("HAI Workbench finds copies, wrong labels, bad photos and twin classes in a folder of photos. You decide with "
+                "a click, every decision can be undone, and the cleaned data set trains an ensemble that shows what it confuses. "
                 "**Your photos are only read, never changed.**")
     demo, own = st.columns(2, gap="large")
     with demo.container(border=True):
@@ -46,9 +46,12 @@ def _new(key: str) -> None:
     images = Path(folder).expanduser()
     name = st.text_input("Name of the workspace", key=f"{key}-name", placeholder=images.name if folder else "car-photos")
     with st.expander("Options"):
-        labels = st.text_input("Labels file, if the labels are not the folders (CSV with columns path, label)", key=f"{key}-labels")
-        holdout = st.slider("Share of the images set aside to compare manifests", 0, 50, 15, format="%d %%", key=f"{key}-holdout")
-    if st.button("Create and index", type="primary" if key == "dialog" else "secondary", key=f"{key}-create", disabled=not folder):
+        labels = st.text_input("Labels file, if the labels are not the folders (CSV with columns path, label)",
+                               key=f"{key}-labels")
+        holdout = st.slider("Share of the images set aside to compare manifests", 0, 50, 15, format="%d %%",
+                            key=f"{key}-holdout")
+    if st.button("Create and index", type="primary" if key == "dialog" else "secondary", key=f"{key}-create",
+                 disabled=not folder):
         _create(name.strip() or images.name, images, labels.strip(), holdout / 100)
 
 

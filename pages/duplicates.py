@@ -1,0 +1,118 @@
+"""Duplicates: groups of copies, the one to keep first."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from hai_core.workspace import Workspace
+from pages.ui import loaders, needs, review, state
+from pages.ui.decide import decide
+from pages.ui.gallery import Action, Selection, gallery, reset
+from pages.ui.text import count
+
+KEY = "duplicates"
+GROUPS_A_PAGE = 12
+SHOWN = {"open": "To review", "done": "Done", "all": "All"}
+
+
+def main() -> None:
+    workspace = state.workspace()
+    st.title("Duplicates")
+    catalog = needs.catalog(workspace)
+    findings = needs.findings("duplicates", workspace)
+    curation = loaders.curation(workspace)
+    images = review.duplicate_images(findings, catalog, curation)
+    groups = review.duplicate_groups(images, curation.not_duplicates)
+    if groups.empty:
+        st.success("No copies were found: every photo is there once.", icon=":material/check_circle:")
+        return
+    groups = _controls(workspace, images, groups)
+    gallery(workspace, _tiles(images, catalog, groups), KEY, _actions(images), sections=_sections(images, groups),
+            page_size=GROUPS_A_PAGE, size=190, empty="Nothing left here. All groups of copies are decided.")
+
+
+def _controls(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """Progress, which groups are shown, and the way to accept many at once. Returns the groups to show."""
+    done = int((~groups["open"]).sum())
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    shown = bar.segmented_control(
+        "Show", SHOWN, format_func=SHOWN.get, default="open", required=True, key="duplicates-shown", on_change=reset, args=(KEY,),
+        label_visibility="collapsed", persist_state="session")
+    bar.progress(done / len(groups), width="stretch", text=f"{done:,} of {count(len(groups), 'group')} done")
+    with bar.popover("Accept many…", icon=":material/done_all:"):
+        _accept_many(workspace, images, groups)
+    if shown == "all":
+        return groups
+    return groups[groups["open"] == (shown == "open")]
+
+
+def _accept_many(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame) -> None:
+    st.markdown("Keep the suggested image of every open group, and exclude its copies that are at least this strong:")
+    least = st.slider("Strength", 0.70, 1.0, 1.0, 0.01, key="duplicates-strength",
+                      help="1: the same bytes or pixels. Lower takes in re-encoded, resized, cropped and mirrored copies.")
+    across = st.toggle("Also groups whose images have different labels", key="duplicates-across")
+    chosen = groups[groups["open"] & (across | ~groups["cross_class"])]["group"]
+    copies = images[images["group"].isin(chosen) & ~images["keep"] & ~images["excluded"] & (images["strength"] >= least)]
+    note = f"Accepted duplicates of strength {least:.2f} and above · {count(len(copies), 'image')}"
+    st.button(f"Exclude {count(len(copies), 'image')}", type="primary", disabled=copies.empty, key="duplicates-accept",
+              on_click=decide, args=(workspace, review.keep_some([], copies["path"]), note))
+    st.caption("One step: the Undo button in the sidebar takes all of it back.")
+
+
+def _actions(images: pd.DataFrame) -> list[Action]:
+    excluded = set(images.loc[images["excluded"], "path"])
+
+    def keep(selection: Selection) -> list[review.Decision]:
+        return review.keep_some(selection.paths, [path for path in selection.others if path not in excluded])
+
+    def different(selection: Selection) -> list[review.Decision]:
+        return review.no_duplicates(path for path in (*selection.paths, *selection.others) if path not in excluded)
+
+    return [
+        Action("keep", "Keep {kept}, exclude {others}", keep, key="k", primary=True, section=True,
+               help="Click images to change which ones are kept"),
+        Action("not_duplicates", "Not duplicates", different, key="d", section=True, help="Keep all, and do not ask again"),
+    ]
+
+
+def _sections(images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    kept = images[images["keep"]].drop_duplicates("group").set_index("group")
+    labels = images.groupby("group")["now"].unique()
+    return pd.DataFrame({
+        "id": groups["group"].astype(str),
+        "title": [f"{count(size, 'image')} · {' / '.join(labels[group]) or 'no label'}"
+                  for group, size in zip(groups["group"], groups["size"], strict=True)],
+        "note": [kept["reason"].get(group, "") for group in groups["group"]],
+        "badge": ["different labels" if cross else "" for cross in groups["cross_class"]],
+    })
+
+
+def _tiles(images: pd.DataFrame, catalog: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    shown = images[images["group"].isin(groups["group"])].copy()
+    facts = catalog.set_index("path").loc[shown["path"], ["width", "height", "size", "format"]].reset_index(drop=True)
+    shown["section"] = shown["group"].astype(str)
+    shown["caption"] = [f"{label or 'no label'}\n{row.width} x {row.height} · {_size(row.size)} · {row.format}"
+                        for label, row in zip(shown["now"], facts.itertuples(), strict=True)]
+    shown["badge"] = [_badge(row) for row in shown.itertuples()]
+    shown["tone"] = ["bad" if row.excluded else "good" if row.keep else "" for row in shown.itertuples()]
+    shown["keep"] = shown["keep"] & ~shown["excluded"]
+    shown["evidence"] = [{"kind": row.kind, "distance": float(row.distance), "unit": row.unit} for row in shown.itertuples()]
+    return shown[["path", "sha256", "caption", "badge", "tone", "section", "keep", "evidence"]]
+
+
+def _badge(row: tuple) -> str:
+    if row.excluded:
+        return "excluded"
+    if row.keep:
+        return "suggested to keep"
+    if row.kind in ("exact", "pixels"):
+        return {"exact": "same file", "pixels": "same pixels"}[row.kind]
+    return f"{row.kind} · {row.strength:.0%} alike"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+main()

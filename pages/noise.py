@@ -1,0 +1,114 @@
+"""Noise: images in order of suspicion, beside typical images of the given and of the suggested label."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from hai_core.records import Decision
+from hai_core.workspace import Workspace
+from pages.ui import gallery as galleries
+from pages.ui import loaders, needs, review, state
+from pages.ui.gallery import Action, Selection
+from pages.ui.text import count, text
+
+KINDS = {"noise": "Doubtful labels", "outliers": "Outliers", "quality": "Quality"}
+SHOWN = {"open": "To review", "done": "Reviewed", "all": "All images"}
+TYPICAL = 6  # images shown of a class
+
+
+def main() -> None:
+    workspace = state.workspace()
+    st.title("Noise")
+    catalog = needs.catalog(workspace)
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    kind = bar.segmented_control("Kind", KINDS, format_func=KINDS.get, default="noise", required=True, key="kind",
+                                 bind="query-params", label_visibility="collapsed")
+    findings = needs.findings(kind, workspace)
+    curation = loaders.curation(workspace)
+    table = review.image_review(kind, findings, catalog, curation)
+    shown = _controls(bar, table, f"noise-{kind}")
+    classes = sorted({name for name in curation.mapping.values() if name})
+    galleries.gallery(
+        workspace, _tiles(kind, shown), f"noise-{kind}", _actions(kind, shown, classes), page_size=40, size=140,
+        inspector=lambda path: _inspect(workspace, kind, table, path),
+        empty="Nothing left here: everything suspicious of this kind is reviewed.")
+
+
+def _controls(bar: DeltaGenerator, table: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Which images are shown, and progress, in `bar`. Returns their rows."""
+    progress = review.image_progress(table)
+    shown = bar.segmented_control(
+        "Show", SHOWN, format_func=SHOWN.get, default="open", required=True, key=f"{key}-shown", on_change=galleries.reset,
+        args=(key,), label_visibility="collapsed", persist_state="session")
+    bar.progress(progress.done / progress.total if progress.total else 1.0, width="stretch",
+                 text=f"{progress.done:,} of {count(progress.total, 'suspicious image')} reviewed")
+    if shown == "all":
+        return table
+    return table[table["open"] & table["flagged"].astype(bool)] if shown == "open" else table[~table["open"]]
+
+
+def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
+    tiles = pd.DataFrame({"path": shown["path"], "sha256": shown["sha256"]})
+    label = shown["now"].where(shown["now"] != "", "no label")
+    tiles["caption"] = {"noise": lambda: label + "\n→ " + shown["suggested_label"],
+                        "quality": lambda: label + "\n" + shown["problem"].str.replace("_", " "),
+                        "outliers": lambda: label}[kind]()
+    tiles["badge"] = [_decided(row) or f"{row.score:.0%}" for row in shown.itertuples()]
+    tiles["tone"] = ["bad" if row.excluded else "good" if not row.open else "" for row in shown.itertuples()]
+    tiles["evidence"] = [{"kind": kind, "score": float(score)} for score in shown["score"]]
+    return tiles
+
+
+def _decided(row: tuple) -> str:
+    """What was decided about an image, in a word or two."""
+    if row.excluded:
+        return "excluded"
+    if row.unsure:
+        return "unsure"
+    if row.relabeled:
+        return "relabelled"
+    return "" if row.open else "fine as it is"
+
+
+def _actions(kind: str, shown: pd.DataFrame, classes: list[str]) -> list[Action]:
+    other = galleries.relabel(classes)
+    restore = [galleries.RESTORE] if shown["excluded"].any() else []
+    if kind == "quality":
+        fine = Action("quality_ok", "Fine as it is", galleries.on_images("quality_ok"), key="k")
+        return [galleries.EXCLUDE, fine, *restore]
+    if kind == "outliers":
+        return [galleries.EXCLUDE, galleries.LABEL_OK, other, galleries.UNSURE, *restore]
+    suggested = dict(zip(shown["path"], shown["suggested_label"], strict=True))
+
+    def move(selection: Selection) -> list[Decision]:
+        return [Decision("relabel", path=path, value=suggested[path]) for path in selection.paths]
+
+    return [Action("move", "Move to suggestion", move, key="m", primary=True), galleries.LABEL_OK, galleries.EXCLUDE, other,
+            galleries.UNSURE, *restore]
+
+
+def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) -> None:
+    """The image in focus, large, with what is known about it and typical images of its classes."""
+    row = table[table["path"] == path].iloc[0]
+    galleries.picture(workspace, path, key=f"{kind}-focus")
+    if kind == "noise":
+        st.markdown(f"Probability that the label is right: **{row['score']:.0%}**")
+        _typical(workspace, "Labelled", row["label"], "label-given")
+        if row["suggested_label"] != row["label"]:
+            _typical(workspace, "Suggested", row["suggested_label"], "label-suggested")
+    else:
+        if kind == "quality":
+            st.markdown(text(row["reason"]))
+        _typical(workspace, "Typical of", row["label"], "label-given")
+
+
+def _typical(workspace: Workspace, word: str, label: str, key: str) -> None:
+    """A heading and the images that are surest to be of a class."""
+    st.markdown(f"{word} **{text(label or 'no label')}**")
+    if label:
+        galleries.strip(workspace, loaders.typical(workspace, label, TYPICAL), key=key, size=104, wrap=True)
+
+
+main()
