@@ -1,0 +1,1 @@
+"""Members + weights + temperature -> probabilities; chosen on out-of-fold data only."""

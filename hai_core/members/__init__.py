@@ -1,0 +1,1 @@
+"""Members: one feature recipe trained on one fold of one manifest."""

@@ -1,0 +1,235 @@
+"""What to train: a configuration is a YAML page that one can read; unknown and unused keys raise.
+
+The descriptions below are the help texts of the training page. Values come from a preset or a file, then from `--set`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hai_core.workspace import InputError, canonical_json, digest
+
+PRESETS = Path(__file__).parent / "configs"
+
+Recipe = Annotated[list[str], Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class LinearOptions(_Section):
+    """Options of the linear head."""
+
+    scale: float = Field(default=30.0, gt=0, description="Length that features are brought to before the head: higher learns "
+                                                         "faster and fits the training images more closely.")
+
+
+class AdaFaceOptions(_Section):
+    """Options of the AdaFace head (Kim, Jain, Liu, CVPR 2022)."""
+
+    m: float = Field(default=0.4, ge=0, lt=1.5, description="Margin in radians and cosine: higher pushes classes apart.")
+    h: float = Field(default=0.333, gt=0, description="How strongly the margin follows image quality (the feature's norm).")
+    s: float = Field(default=64.0, gt=0, description="Scale of the cosines: higher gives sharper probabilities.")
+    t_alpha: float = Field(default=0.01, gt=0, le=1, description="Share of the newest batch in the running norm statistics.")
+
+
+SECTIONS: dict[str, type[_Section]] = {"linear": LinearOptions, "adaface": AdaFaceOptions}  # options by head
+
+
+class Config(_Section):
+    """Everything that decides what a training run computes, apart from the manifest."""
+
+    name: str = Field(default="custom", min_length=1, max_length=40, pattern=r"^[\w.-]+$",
+                      description="Short name of the configuration; it becomes a part of the run's name.")
+    mode: Literal["frozen"] = Field(default="frozen", description="frozen: heads are trained on stored features; needs no GPU.")
+    recipes: Annotated[list[Recipe], Field(min_length=1)] = Field(
+        default=[["tf_efficientnet_lite0", "tf_efficientnet_lite2"]],
+        description="Each recipe is a list of backbones whose L2-normalised features stand side by side; every recipe is "
+                    "trained on every fold, and recipes are averaged in the ensemble.")
+    mirror: bool = Field(default=True, description="Train on the mirrored images too; doubles the embedding time.")
+    head: Literal["linear", "adaface"] = Field(
+        default="linear", description="linear: the plain classifier. adaface: cosine with a margin that follows image quality.")
+    linear: LinearOptions | None = Field(default=None, description="Options of the linear head.")
+    adaface: AdaFaceOptions | None = Field(default=None, description="Options of the AdaFace head.")
+    loss: Literal["ce", "focal", "ce+focal"] = Field(
+        default="ce", description="ce: cross-entropy, best calibrated. focal: hard images count more. ce+focal: their mean.")
+    epochs: int = Field(default=60, ge=1, le=10_000, description="Passes over the training images.")
+    batch_size: int = Field(default=64, ge=1, description="Images in one training step.")
+    learning_rate: float = Field(default=0.01, gt=0, description="Step size of the optimiser (AdamW) at its highest.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Pull of the weights towards zero: higher fits less closely.")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="Learning rate over the steps: falling to zero along a cosine, or constant.")
+    swa_start: float | None = Field(
+        default=0.6, ge=0, lt=1, description="Stochastic weight averaging: from this share of the epochs on, the weights after "
+                                             "each epoch are averaged. Empty: no averaging.")
+    folds: int = Field(default=5, ge=2, le=50, description="Parts that the images are dealt into; each member leaves one out.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Decides folds, initial weights and the order of the images.")
+
+    @model_validator(mode="after")
+    def _only_what_has_an_effect(self) -> Self:
+        for head, options in SECTIONS.items():
+            if head != self.head and getattr(self, head) is not None:
+                raise ValueError(f"{head}: has no effect, because head is {self.head}")
+            if head == self.head and getattr(self, head) is None:
+                object.__setattr__(self, head, options())
+        for recipe in self.recipes:
+            if len(set(recipe)) < len(recipe):
+                raise ValueError(f"recipes: {'+'.join(recipe)} names a backbone twice")
+        if len({"+".join(recipe) for recipe in self.recipes}) < len(self.recipes):
+            raise ValueError("recipes: one recipe is listed twice")
+        return self
+
+    @property
+    def backbones(self) -> list[str]:
+        """Every backbone that some recipe needs, once, in order."""
+        return list(dict.fromkeys(name for recipe in self.recipes for name in recipe))
+
+    @property
+    def members(self) -> list[tuple[str, list[str], int]]:
+        """(member name, recipe, fold) of everything that will be trained."""
+        return [(f"{recipe_name(recipe)}-fold{fold}", recipe, fold) for recipe in self.recipes for fold in range(self.folds)]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of every value but the name: equal for configurations that compute the same."""
+        return digest(canonical_json(self.model_dump(exclude={"name"})))
+
+    def to_yaml(self) -> str:
+        """The whole configuration, every default written out."""
+        return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A configuration that comes with the program. `about` is its page's leading comment: source, cost, expected result."""
+
+    name: str
+    path: Path
+    about: str
+
+
+def recipe_name(recipe: Sequence[str]) -> str:
+    """Backbones joined by '+': the recipe's name in files and tables."""
+    return "+".join(recipe)
+
+
+def presets() -> list[Preset]:
+    """The presets that come with the program, `default` first, then in name order."""
+    files = sorted(PRESETS.glob("*.yaml"), key=lambda f: (f.stem != "default", f.stem))
+    return [Preset(f.stem, f, _leading_comment(f.read_text(encoding="utf-8"))) for f in files]
+
+
+def load(source: str | Path = "default", overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a preset's name or of a YAML file, with `key=value` overrides (`adaface.m=0.3`) applied in order.
+
+    Raises InputError with one sentence: no such preset or file, not YAML, an unknown key (the nearest valid one is
+    named), a wrong value, or an option that would have no effect.
+    """
+    path = _find(source)
+    values = _mapping(_parse(path.read_text(encoding="utf-8"), str(path)), str(path))
+    return from_values({"name": _plain(path.stem)} | values, overrides, str(path))
+
+
+def from_values(values: dict[str, Any], overrides: Sequence[str] = (), where: str = "the configuration") -> Config:
+    """A checked configuration from plain values (of a form, say); `where` names their origin in error messages.
+
+    Raises InputError like `load`.
+    """
+    for override in overrides:
+        values = _override(values, override)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_sentence(error)}") from error
+
+
+def _find(source: str | Path) -> Path:
+    names = [preset.name for preset in presets()]
+    if str(source) in names:
+        return PRESETS / f"{source}.yaml"
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml"):
+        raise InputError(f"there is no configuration file {path}")
+    raise InputError(f"there is no preset or file {source}{_nearest(str(source), names)}; presets: {', '.join(names)}")
+
+
+def _override(values: dict[str, Any], override: str) -> dict[str, Any]:
+    """`values` with one `key=value` in it; another head's options go when the head is changed."""
+    key, equals, text = override.partition("=")
+    keys = key.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set {override} is not of the form key=value")
+    value = _parse(text, f"--set {override}")
+    if keys == ["head"]:
+        values = {key: old for key, old in values.items() if key not in SECTIONS or key == value}
+    return _replaced(values, keys, value, override)
+
+
+def _replaced(values: dict[str, Any], keys: list[str], value: Any, override: str) -> dict[str, Any]:
+    if len(keys) == 1:
+        return values | {keys[0]: value}
+    inner = _mapping({} if values.get(keys[0]) is None else values[keys[0]], f"--set {override}")
+    return values | {keys[0]: _replaced(inner, keys[1:], value, override)}
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: expected keys and values, found {value!r}")
+    return value
+
+
+def _plain(stem: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", stem)[:40] or "custom"
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem, in words: unknown keys first, because they explain the others."""
+    problem = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {place}{_nearest(place, _valid_keys(problem['loc']))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place} = {problem['input']!r}: {message[0].lower()}{message[1:]}" if place else message
+
+
+def _valid_keys(loc: Sequence[int | str]) -> list[str]:
+    if len(loc) > 1 and loc[0] in SECTIONS:
+        return [f"{loc[0]}.{name}" for name in SECTIONS[str(loc[0])].model_fields]
+    return list(Config.model_fields) + [f"{s}.{name}" for s, model in SECTIONS.items() for name in model.model_fields]
+
+
+def _nearest(name: str, valid: Sequence[str]) -> str:
+    """'; did you mean X?', comparing with the valid names, then with their last parts ('m' finds 'adaface.m')."""
+    for spelled in ({v: v for v in valid}, {v.split(".")[-1]: v for v in valid}):
+        if close := difflib.get_close_matches(name, spelled, 1):
+            return f"; did you mean {spelled[close[0]]}?"
+    return ""
+
+
+def _leading_comment(text: str) -> str:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" "))
+    return "\n".join(lines).strip()
