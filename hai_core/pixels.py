@@ -25,7 +25,7 @@ from scipy.fft import dct
 # Changing what a measured column means, or how pixels are decoded, needs a new first number: old catalogs are then rebuilt.
 VERSION = f"1 Pillow {PIL.__version__} jpeg {features.version('libjpeg_turbo') or features.version('jpg')}"
 
-# By content, whatever the suffix says (Pillow itself opens MPO as JPEG). EPS and the like start other programs and are not on the list.
+# By content, whatever the suffix says; MPO counts as JPEG. EPS and the like start other programs and are not on the list.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF")
 Image.init()  # without it Pillow has only its commonest readers, and those named above must all be there
 SCALED_SIDE = 256  # a scaled decode keeps at least this short side, in pixels
