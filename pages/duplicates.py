@@ -37,8 +37,8 @@ def _controls(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame) 
     done = int((~groups["open"]).sum())
     bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     shown = bar.segmented_control(
-        "Show", SHOWN, format_func=SHOWN.get, default="open", required=True, key="duplicates-shown", on_change=reset, args=(KEY,),
-        label_visibility="collapsed", persist_state="session")
+        "Show", SHOWN, format_func=SHOWN.get, default="open", required=True, key="duplicates-shown", on_change=reset,
+        args=(KEY,), label_visibility="collapsed", persist_state="session")
     bar.progress(done / len(groups), width="stretch", text=f"{done:,} of {count(len(groups), 'group')} done")
     with bar.popover("Accept many…", icon=":material/done_all:"):
         _accept_many(workspace, images, groups)

@@ -116,7 +116,8 @@ def _export(workspace: Workspace) -> None:
     version = loaders.journal(workspace).version()
     st.download_button("Export the journal (JSON Lines)", lambda: _exported(workspace),
                        f"{workspace.name}-journal-{version}.jsonl", "application/x-ndjson", on_click="ignore",
-                       icon=":material/download:", help="`python -m hai_core journal restore` reads it back, also into another workspace.")
+                       icon=":material/download:",
+                       help="`python -m hai_core journal restore` reads it back, also into another workspace.")
 
 
 def _exported(workspace: Workspace) -> bytes:

@@ -65,12 +65,11 @@ def _next_step(workspace: Workspace, todo: dict[str, review.Progress | None]) ->
         words, button = st.columns([3, 1], vertical_alignment="center")
         with button:
             if missing:
-                progress.start_button("Look for all of it", workspace, ["find", *missing, "-w", str(workspace.root)], "next-find")
+                progress.start_button("Look for all of it", workspace, needs.find_command(workspace, *missing), "next-find")
                 said = "Look for " + ", ".join(needs.KINDS[kind] for kind in missing) + "."
             elif waiting:
                 kind, left = waiting[0]
-                said = (f"Review {KINDS[kind].title.lower()}: {count(left.left, KINDS[kind].unit)} left. "
-                        "Every decision can be undone.")
+                said = f"Review {KINDS[kind].title.lower()}: {count(left.left, KINDS[kind].unit)} left. All can be undone."
                 _go("Review", KINDS[kind].page, KINDS[kind].query)
             elif loaders.manifests(workspace).empty:
                 said = "All findings are reviewed. Freeze the cleaned data set into a manifest."
@@ -106,7 +105,8 @@ def _left_to_review(workspace: Workspace, todo: dict[str, review.Progress | None
         done = todo[kind]
         with state_of:
             if done is None:
-                progress.start_button("Look for them", workspace, needs.find_command(workspace, kind), f"find-{kind}", primary=False)
+                progress.start_button("Look for them", workspace, needs.find_command(workspace, kind), f"find-{kind}",
+                                      primary=False)
             elif not done.total:
                 st.caption("None found.")
             else:

@@ -33,6 +33,15 @@ def undo(workspace: Workspace, batch: str) -> Batch | None:
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
+def undo_last(workspace: Workspace) -> Batch | None:
+    """Take the newest batch back; says so when there is none."""
+    batch = last_batch(workspace)
+    if batch is None:
+        st.session_state[state.NOTICE] = "There is nothing to undo"
+        return None
+    return undo(workspace, batch["id"])
+
+
 def redo(workspace: Workspace, batch: str) -> Batch | None:
     return _write("Done again", lambda: loaders.journal(workspace).redo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))

@@ -1,6 +1,6 @@
 """The gallery: a paged grid of thumbnails with selection, actions, keys and a large view, in one component.
 
-The browser side is gallery.css and gallery.js. All names travel as JSON and are shown with `textContent`, never as HTML.
+The browser side is gallery.css, gallery_parts.js and gallery.js. All names travel as JSON and are shown with `textContent`, never as HTML.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from hai_core import catalog as catalogs
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from pages.ui import loaders
-from pages.ui.decide import decide
+from pages.ui.decide import decide, undo_last
 
 PAGE_SIZE = 48
 LARGE_SIDE = 1600  # pixels, long side of the large view
 
 _here = Path(__file__).parent
 _component = st.components.v2.component(
-    "hai_gallery", css=(_here / "gallery.css").read_text("utf-8"), js=(_here / "gallery.js").read_text("utf-8"),
-    isolate_styles=False)
+    "hai_gallery", css=(_here / "gallery.css").read_text("utf-8"), isolate_styles=False,
+    js="".join((_here / name).read_text("utf-8") for name in ("gallery_parts.js", "gallery.js")))
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,9 @@ def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[
     kind = event["type"]
     if kind in ("page", "focus", "large"):
         st.session_state[f"{key}.{kind}"] = event["to"]
+    elif kind == "undo":
+        undo_last(workspace)
+        st.session_state[f"{key}.changed"] = True
     elif kind == "act":
         act(workspace, shown, key, next(a for a in actions if a.id == event["action"]), Selection(
             tuple(event["paths"]), event["value"], event["section"], tuple(event["others"])))

@@ -22,8 +22,8 @@ def index_command(workspace: Workspace) -> list[str]:
     return ["index", "-w", str(workspace.root)]
 
 
-def find_command(workspace: Workspace, kind: str) -> list[str]:
-    return ["find", kind, "-w", str(workspace.root)]
+def find_command(workspace: Workspace, *kinds: str) -> list[str]:
+    return ["find", *kinds, "-w", str(workspace.root)]
 
 
 def catalog(workspace: Workspace) -> pd.DataFrame:

@@ -78,7 +78,8 @@ def merge_progress(findings: pd.DataFrame, curation: Curation) -> Progress:
     likely = findings[findings["score"] >= LIKELY]
     pairs_now = [(curation.mapping.get(a, a), curation.mapping.get(b, b))
                  for a, b in zip(likely["class_a"], likely["class_b"], strict=True)]
-    open_pairs = [pair for pair in pairs_now if all(pair) and len(set(pair)) == 2 and frozenset(pair) not in curation.keep_apart]
+    open_pairs = [pair for pair in pairs_now
+                  if all(pair) and len(set(pair)) == 2 and frozenset(pair) not in curation.keep_apart]
     return Progress(len(likely), len(likely) - len(open_pairs))
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from hai_core.workspace import InputError, Workspace, workspaces_root
 
@@ -24,11 +25,23 @@ def author() -> str:
 
 def workspace() -> Workspace:
     """The chosen workspace. Without one, says where to choose and stops the page (app.py shows the welcome instead)."""
+    _inside_the_app()
     chosen = current()
     if chosen is None:
         st.info("Open or create a workspace first: in the sidebar, or on the Overview page.", icon=":material/folder_open:")
         st.stop()
     return chosen
+
+
+def _inside_the_app() -> None:
+    """Start again from app.py when Streamlit ran the page alone.
+
+    It does so, as if this were an app of the old kind with a `pages` folder, when a server's very first visitor asks for
+    a page other than the first. `st.navigation` clears the same flag.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def current() -> Workspace | None:

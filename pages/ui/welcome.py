@@ -17,7 +17,7 @@ DEMO = "demo"
 def show() -> None:
     st.title("Clean photos, better classifiers")
     st.markdown("HAI Workbench finds copies, wrong labels, bad photos and twin classes in a folder of photos. You decide with "
-                "a click, every decision can be undone, and the cleaned data set trains an ensemble that shows what it confuses. "
+                "a click, every decision can be undone, and the cleaned images train an ensemble that shows what it confuses. "
                 "**Your photos are only read, never changed.**")
     demo, own = st.columns(2, gap="large")
     with demo.container(border=True):
