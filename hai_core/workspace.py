@@ -168,15 +168,15 @@ def canonical_json(value: Any) -> str:
 
 
 @contextmanager
-def lock(path: Path, busy: str) -> Iterator[None]:
+def lock(path: Path, busy: str | None) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the block; it is released when the process ends, however it ends.
 
-    Raises InputError(busy) when another process holds it.
+    When another process holds it, waits, or raises InputError(busy) if there is such a sentence.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError as error:
             raise InputError(busy) from error
         yield
