@@ -68,9 +68,9 @@ class AdaFace(nn.Module):
         """
         norms = features.norm(dim=1, keepdim=True)
         cosine = functional.linear(features / norms.clamp_min(1e-12), functional.normalize(self.weight))
-        cosine = cosine.clamp(-1 + self.eps, 1 - self.eps)
         if labels is None:
             return self.s * cosine
+        cosine = cosine.clamp(-1 + self.eps, 1 - self.eps)
         z = self._quality(norms.detach().clamp(0.001, 100))
         given = functional.one_hot(labels, cosine.shape[1]).to(cosine.dtype)
         theta = cosine.acos()
