@@ -172,11 +172,12 @@ def runs(workspace: Workspace) -> pd.DataFrame:
 
 
 def manifests(workspace: Workspace) -> pd.DataFrame:
-    """Saved manifests, newest first: `path` (folder), `digest`, `time` (UTC) and the keys of its `counts`."""
-    files = sorted(workspace.manifests.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    """Saved manifests, newest first: `path` (folder), `digest`, `parent` (digest or ''), `time` (UTC) and the keys of `counts`."""
     listed = []
-    for file in files:
+    for file in workspace.manifests.glob("[!.]*/manifest.json"):
         fields = json.loads(file.read_text(encoding="utf-8"))
-        built = pd.Timestamp(file.stat().st_mtime_ns, unit="ns", tz="UTC")
-        listed.append({"path": str(file.parent), "digest": fields["digest"], "time": built, **fields.get("counts", {})})
-    return pd.DataFrame(listed, columns=None if listed else ["path", "digest", "time"])
+        listed.append({"path": str(file.parent), "digest": fields["digest"], "parent": fields.get("parent") or "",
+                       "time": pd.Timestamp(fields["created"]), **fields["counts"]})
+    if not listed:
+        return pd.DataFrame(columns=["path", "digest", "parent", "time"])
+    return pd.DataFrame(listed).sort_values("time", ascending=False, kind="stable", ignore_index=True)
