@@ -25,8 +25,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from sqlalchemy import Column, Engine, Float, Integer, MetaData, Row, String, Table, Text, insert, select
+from sqlalchemy.schema import CreateTable
 
 from hai_core.database import connect
 from hai_core.workspace import InputError, Workspace, repository_root
@@ -39,11 +40,10 @@ TERMINATE_SECONDS = 5.0  # how long a cancelled job may take to put its things a
 SAME_PROCESS_SECONDS = 2.0  # a start time is known to the second at worst (it is worked out from the boot time)
 LOG_BYTES = 64_000  # read from the end of a log
 
-_metadata = MetaData()
 _jobs = Table(
-    "jobs", _metadata,
+    "jobs", MetaData(),
     Column("id", String(32), primary_key=True),
-    Column("workspace", String(32), nullable=False, index=True),
+    Column("workspace", String(32), nullable=False),
     Column("host", String(255), nullable=False),
     Column("argv", Text, nullable=False),  # JSON list
     Column("pid", Integer, nullable=False),
@@ -229,5 +229,6 @@ def _engine(workspace: Workspace) -> Engine:
 @lru_cache(maxsize=32)
 def _open(file: Path, url: str | None) -> Engine:
     engine = connect(file)
-    _metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(CreateTable(_jobs, if_not_exists=True))
     return engine

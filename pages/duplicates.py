@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from hai_core.decisions import suggestions
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, review, state
 from pages.ui.decide import decide
@@ -53,10 +54,10 @@ def _accept_many(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFram
                       help="1: the same bytes or pixels. Lower takes in re-encoded, resized, cropped and mirrored copies.")
     across = st.toggle("Also groups whose images have different labels", key="duplicates-across")
     chosen = groups[groups["open"] & (across | ~groups["cross_class"])]["group"]
-    copies = images[images["group"].isin(chosen) & ~images["keep"] & ~images["excluded"] & (images["strength"] >= least)]
+    copies = suggestions("duplicates", images[images["group"].isin(chosen) & ~images["excluded"]], least)
     note = f"Accepted duplicates of strength {least:.2f} and above · {count(len(copies), 'image')}"
-    st.button(f"Exclude {count(len(copies), 'image')}", type="primary", disabled=copies.empty, key="duplicates-accept",
-              on_click=decide, args=(workspace, review.keep_some([], copies["path"]), note))
+    st.button(f"Exclude {count(len(copies), 'image')}", type="primary", disabled=not copies, key="duplicates-accept",
+              on_click=decide, args=(workspace, copies, note))
     st.caption("One step: the Undo button in the sidebar takes all of it back.")
 
 

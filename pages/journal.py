@@ -75,7 +75,7 @@ def _preview(workspace: Workspace, batch: str) -> None:
     if changes.empty:
         st.caption("Undoing it would change nothing: later decisions hold.")
         return
-    st.caption(f"Undoing it would change {len(changes):,}:")
+    st.caption("What undoing it would change:")
     st.dataframe(changes.head(SHOWN_CHANGES), hide_index=True)
 
 

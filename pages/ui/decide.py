@@ -11,6 +11,7 @@ from hai_core.decisions import Batch
 from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, state
+from pages.ui.text import text
 
 VERBS = {
     "exclude": "Excluded", "restore": "Restored", "label_ok": "Label confirmed", "quality_ok": "Quality confirmed",
@@ -85,9 +86,9 @@ def show_notices() -> None:
     """What the last decision did, once; and what was refused, until it is put away or something succeeds."""
     said = st.session_state.pop(state.NOTICE, None)
     if said:
-        st.toast(said, icon=":material/check:")
+        st.toast(text(said), icon=":material/check:")
     problem = st.session_state.get(state.PROBLEM)
     if problem:
         message, close = st.columns([12, 1], vertical_alignment="center")
-        message.error(problem, icon=":material/block:")
+        message.error("  \n".join(text(line) for line in problem.split("\n")), icon=":material/block:")
         close.button("Close", key="close-problem", type="tertiary", on_click=st.session_state.pop, args=(state.PROBLEM, None))

@@ -1,6 +1,7 @@
 """The gallery: a paged grid of thumbnails with selection, actions, keys and a large view, in one component.
 
-The browser side is gallery.css, gallery_parts.js and gallery.js. All names travel as JSON and are shown with `textContent`, never as HTML.
+The browser side is gallery.css, gallery_parts.js and gallery.js. Names travel as JSON and are shown with `textContent`, never
+as HTML.
 """
 
 from __future__ import annotations

@@ -88,9 +88,7 @@ def entries(workspace: Workspace) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def _entries(_workspace: Workspace, _journal: Journal, key: tuple[Any, ...]) -> pd.DataFrame:
-    stale = {decision.seq: reason for decision, reason in [*curation(_workspace).stale, *curation(_workspace).impossible]}
-    table = _journal.entries()
-    return table.assign(stale=table["seq"].map(stale).fillna(""))
+    return _journal.entries(catalog(_workspace))
 
 
 def curation(workspace: Workspace) -> Curation:
@@ -172,7 +170,7 @@ def runs(workspace: Workspace) -> pd.DataFrame:
 
 
 def manifests(workspace: Workspace) -> pd.DataFrame:
-    """Saved manifests, newest first: `path` (folder), `digest`, `parent` (digest or ''), `time` (UTC) and the keys of `counts`."""
+    """Saved manifests, newest first: `path` (folder), `digest`, `parent` (digest or ''), `time` (UTC), the keys of `counts`."""
     listed = []
     for file in workspace.manifests.glob("[!.]*/manifest.json"):
         fields = json.loads(file.read_text(encoding="utf-8"))

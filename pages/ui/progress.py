@@ -12,6 +12,7 @@ from hai_core import jobs
 from hai_core.jobs import Job
 from hai_core.workspace import InputError, Workspace
 from pages.ui import state
+from pages.ui.text import text
 
 REFRESH_SECONDS = 1.0
 _STATE = {"running": ("Running", ":material/progress_activity:"), "unknown": ("Runs on another machine", ":material/lan:"),
@@ -127,7 +128,7 @@ def _when(job: Job) -> str:
 
 
 def _last_words(job: Job) -> str:
-    return (job.log(1) or f"exit status {job.exit_code}").replace("\n", "  \n")
+    return text(job.log(1) or f"exit status {job.exit_code}")
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,80 @@
+"""Duplicates: what stands where, and accepting many at once."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from hai_core.decisions import Journal
+from hai_core.records import Decision
+
+
+@pytest.fixture
+def copies(images, store_findings):
+    """Two groups: the first of three images of one class, the second of two classes."""
+    paths = list(images["path"])
+    first, second, third, other = paths[0], paths[1], paths[2], paths[-1]
+    fourth = paths[3]
+    label = dict(zip(images["path"], images["label"], strict=True))
+    rows = [(0, first, "exact", 0.0, True, False), (0, second, "exact", 0.0, False, False),
+            (0, third, "perceptual", 6.0, False, False),
+            (1, fourth, "exact", 0.0, True, True), (1, other, "exact", 0.0, False, True)]
+    table = pd.DataFrame(rows, columns=["group", "path", "kind", "distance", "keep", "cross_class"])
+    table = table.assign(unit="bits", reason="larger")
+    table["label"] = table["path"].map(label)
+    store_findings("duplicates", table)
+    return table
+
+
+def shown(app):
+    """What the page's gallery was given."""
+    assert not app.exception, app.exception
+    [component] = app.get("bidi_component")
+    return json.loads(component.proto.json)
+
+
+def test_groups_of_several_labels_come_first_and_the_keeper_leads(open_page, copies):
+    data = shown(open_page("duplicates"))
+    assert [section["id"] for section in data["sections"]] == ["1", "0"]
+    assert data["sections"][0]["badge"] == "different labels"
+    assert data["sections"][0]["note"] == "larger"
+    tiles = [(tile["section"], tile["path"], tile["keep"]) for tile in data["tiles"]]
+    assert [tile for tile in tiles if tile[0] == "0"] == [("0", path, keep) for path, keep in zip(
+        copies["path"][:3], [True, False, False], strict=True)]
+    assert data["mode"] == "keep"
+
+
+def test_a_decided_group_leaves_the_list_and_is_found_under_done(open_page, workspace, images, copies):
+    Journal(workspace).append([Decision("exclude", path=copies["path"].iloc[-1])], images, author="t")
+    app = open_page("duplicates")
+    assert [section["id"] for section in shown(app)["sections"]] == ["0"]
+    app.segmented_control(key="duplicates-shown").set_value("done").run()
+    data = shown(app)
+    assert [section["id"] for section in data["sections"]] == ["1"]
+    assert [tile["badge"] for tile in data["tiles"]] == ["suggested to keep", "excluded"]
+
+
+def test_accepting_many_is_one_batch_of_the_strong_copies_within_one_label(open_page, workspace, copies):
+    app = open_page("duplicates")
+    button = app.button(key="duplicates-accept")
+    assert button.label == "Exclude 1 image"
+    button.click().run()
+    journal = Journal(workspace)
+    assert [(d.action, d.path) for d in journal.live()] == [("exclude", copies["path"][1])]
+    app = open_page("duplicates", **{"duplicates-strength": 0.85, "duplicates-across": True})
+    app.button(key="duplicates-accept").click().run()
+    assert {d.path for d in journal.live()} == set(copies.loc[~copies["keep"], "path"])
+    assert list(journal.batches()["count"]) == [1, 2]
+
+
+def test_without_copies_the_page_says_so(open_page, images, copies, store_findings):
+    store_findings("duplicates", copies.iloc[:0])
+    assert "No copies" in open_page("duplicates").success[0].value
+
+
+def test_before_the_search_the_page_offers_it(open_page, workspace):
+    app = open_page("duplicates")
+    assert app.button(key="need-duplicates").label == "Look for copies of the same photo"
+    assert not app.get("bidi_component")

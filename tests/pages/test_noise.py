@@ -1,0 +1,80 @@
+"""Noise: order, what leaves the list, the evidence beside it, and the other kinds of the same page."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from hai_core.decisions import Journal
+from hai_core.records import Decision
+
+
+@pytest.fixture
+def doubtful(images, store_findings):
+    """The first three images are doubtful, the second most of all."""
+    scores = [0.2, 0.05, 0.3] + [0.9] * (len(images) - 3)
+    table = pd.DataFrame({"path": images["path"], "label": images["label"], "suggested_label": "K5_2019", "score": scores,
+                          "self_confidence": scores, "loss": 1.0, "flagged": [score < 0.5 for score in scores]})
+    store_findings("noise", table)
+    return table
+
+
+def shown(app, mode="select"):
+    """What was given to the component of this mode."""
+    assert not app.exception, app.exception
+    return [data for part in app.get("bidi_component") if (data := json.loads(part.proto.json))["mode"] == mode]
+
+
+def test_the_most_suspicious_come_first_with_given_and_suggested_label(open_page, images, doubtful):
+    [data] = shown(open_page("noise"))
+    assert [tile["path"] for tile in data["tiles"]] == [images["path"][i] for i in (1, 0, 2)]
+    assert data["tiles"][0]["caption"] == f"{images['label'][1]}\n→ K5_2019"
+    assert data["tiles"][0]["badge"] == "5%"
+    assert [action["key"] for action in data["actions"]] == ["m", "k", "x", "l", "u"]
+    choices = next(action["choose"] for action in data["actions"] if action["id"] == "relabel")
+    assert choices == sorted(set(images["label"]))
+
+
+def test_the_inspector_shows_the_image_and_typical_images_of_both_labels(open_page, images, doubtful):
+    app = open_page("noise")
+    [picture] = shown(app, "picture")
+    assert picture["tiles"][0]["path"] == images["path"][1]
+    given, suggested = shown(app, "strip")
+    assert {tile["path"].split("/")[0] for tile in given["tiles"]} == {images["label"][1]}
+    assert {tile["path"].split("/")[0] for tile in suggested["tiles"]} == {"K5_2019"}
+
+
+def test_reviewed_images_drop_out_but_can_be_shown(open_page, workspace, images, doubtful):
+    Journal(workspace).append([Decision("relabel", path=images["path"][1], value="K5_2019"),
+                               Decision("exclude", path=images["path"][0])], images, author="t")
+    app = open_page("noise")
+    assert [tile["path"] for tile in shown(app)[0]["tiles"]] == [images["path"][2]]
+    app.segmented_control(key="noise-noise-shown").set_value("done").run()
+    [data] = shown(app)
+    assert [tile["badge"] for tile in data["tiles"]] == ["relabelled", "excluded"]
+    assert "restore" in [action["id"] for action in data["actions"]]
+    app.segmented_control(key="noise-noise-shown").set_value("all").run()
+    assert shown(app)[0]["total"] == len(images)
+
+
+def test_when_all_is_reviewed_the_page_says_so(open_page, workspace, images, doubtful):
+    Journal(workspace).append([Decision("label_ok", path=path) for path in images["path"][:3]], images, author="t")
+    app = open_page("noise")
+    assert not shown(app)
+    assert any("Nothing left here" in caption.value for caption in app.caption)
+
+
+def test_quality_is_reviewed_on_the_same_page(open_page, images, store_findings):
+    store_findings("quality", pd.DataFrame({"path": images["path"][:1], "label": images["label"][:1], "score": 0.1,
+                                            "problem": "low_information", "reason": "one flat colour"}))
+    app = open_page("noise", kind="quality")
+    [data] = shown(app)
+    assert data["tiles"][0]["caption"] == f"{images['label'][0]}\nlow information"
+    assert [action["id"] for action in data["actions"]] == ["exclude", "quality_ok"]
+
+
+def test_before_the_search_the_page_offers_it(open_page, workspace):
+    app = open_page("noise")
+    assert app.button(key="need-noise").label == "Look for labels that are probably wrong"

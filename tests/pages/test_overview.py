@@ -1,0 +1,106 @@
+"""Overview: figures, what is left, and the one next step."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from hai_core import jobs
+from hai_core.decisions import Journal
+from hai_core.records import Decision
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Commands of the jobs that were started, instead of running them."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(jobs, "start", lambda workspace, argv: commands.append(list(argv)))
+    return commands
+
+
+def metrics(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def noise(images, flagged=2):
+    return pd.DataFrame({"path": images["path"], "label": images["label"], "suggested_label": "K5_2019", "score": 0.1,
+                         "self_confidence": 0.1, "loss": 2.3, "flagged": [i < flagged for i in range(len(images))]})
+
+
+def test_figures_follow_the_decisions(open_page, workspace, images):
+    assert metrics(open_page("overview")) == {
+        "Images": "20", "Classes": "4", "Unreadable": "0", "Excluded": "0", "Relabelled": "0", "In use": "20"}
+    Journal(workspace).append([Decision("exclude", path=images["path"][0]), Decision("drop_class", label="K5_2021")],
+                              images, author="t")
+    assert metrics(open_page("overview"))["Excluded"] == "1"
+    assert metrics(open_page("overview"))["In use"] == "14"
+    assert metrics(open_page("overview"))["Classes"] == "3"
+
+
+def test_the_first_step_is_to_look_for_everything(open_page, workspace, started):
+    app = open_page("overview")
+    assert any("Next:" in m.value and "copies of the same photo" in m.value for m in app.markdown)
+    app.button(key="next-find").click().run()
+    assert started == [["find", "duplicates", "quality", "noise", "-w", str(workspace.root)]]
+
+
+def test_then_what_is_left_to_review_comes_first(open_page, workspace, images, store_findings):
+    empty = pd.DataFrame(columns=["group", "path", "label", "kind", "distance", "unit", "keep", "reason", "cross_class"])
+    store_findings("duplicates", empty)
+    store_findings("quality", pd.DataFrame(columns=["path", "label", "problem", "score", "reason"]))
+    store_findings("noise", noise(images))
+    app = open_page("overview")
+    assert not app.exception
+    assert any("doubtful labels: 2 images left" in m.value for m in app.markdown)
+    Journal(workspace).append([Decision("label_ok", path=path) for path in images["path"][:2]], images, author="t")
+    assert any("Freeze the cleaned data set" in m.value for m in open_page("overview").markdown)
+
+
+def test_one_kind_can_be_looked_for_by_itself(open_page, workspace, started):
+    open_page("overview").button(key="find-merges").click().run()
+    assert started == [["find", "merges", "-w", str(workspace.root)]]
+
+
+def test_decisions_that_no_longer_fit_are_shown(open_page, workspace, images):
+    path = images["path"][0]
+    Journal(workspace).append([Decision("exclude", path=path)], images, author="t")
+    changed = images.copy()
+    changed.loc[0, "sha256"] = "0" * 64
+    changed.to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    app = open_page("overview")
+    assert any("1 decision not applied" in expander.label for expander in app.expander)
+    assert metrics(app)["Excluded"] == "0"
+
+
+def test_unreadable_files_are_listed_with_their_reasons(open_page, workspace, images):
+    broken = images.copy()
+    broken.loc[0, ["status", "reason"]] = ["unreadable", "the file is empty"]
+    broken.to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    app = open_page("overview")
+    assert metrics(app)["Unreadable"] == "1"
+    assert app.dataframe[0].value[["path", "reason"]].to_dict("records") == [
+        {"path": images["path"][0], "reason": "the file is empty"}]
+
+
+def test_before_indexing_the_page_offers_that_and_nothing_else(open_page, workspace, started):
+    (workspace.catalog / "catalog.parquet").unlink()
+    app = open_page("overview")
+    assert not app.metric
+    app.button(key="need-index").click().run()
+    assert started == [["index", "-w", str(workspace.root)]]
+
+
+def test_a_job_that_ended_badly_is_shown_until_another_runs(open_page, workspace):
+    folder = workspace.jobs / "20260101-000000-abcdef"
+    folder.mkdir(parents=True)
+    (folder / "exit.json").write_text(json.dumps({"code": 2, "result": None}))
+    (folder / "log.txt").write_text("there is no folder /gone\n")
+    with jobs._engine(workspace).begin() as connection:
+        connection.execute(jobs._jobs.insert().values(
+            id=folder.name, workspace=workspace.id, host="here", argv='["index"]', pid=0, created=0.0,
+            started="2026-01-01T00:00:00+00:00"))
+    app = open_page("overview")
+    assert [error.value for error in app.error] == ["there is no folder \\/gone"]
+    assert app.button(key=f"overview-last-resume-{folder.name}")

@@ -1,0 +1,79 @@
+"""Words about time, and the job panel in every state of a job."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from hai_core import jobs
+from pages.ui import progress
+
+
+@pytest.mark.parametrize(("seconds", "words"), [
+    (0.4, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (1500, "25 min"), (4800, "1 h 20 min")])
+def test_durations_are_said_as_people_say_them(seconds, words):
+    assert progress.duration(seconds) == words
+
+
+def panel(root: str) -> None:
+    from pathlib import Path
+
+    from hai_core.workspace import Workspace
+    from pages.ui import progress
+
+    progress.job_panel(Workspace.open(Path(root)), "train", ended=5)
+
+
+def start(workspace, body, *argv):
+    head = "import json,os,pathlib,sys,time\nfolder=pathlib.Path(os.environ['HAI_JOB'])\n"
+    return jobs.start(workspace, argv or ["train"], program=[sys.executable, "-c", head + body])
+
+
+def wait(workspace, job):
+    while (job := jobs.get(workspace, job.id)).active:
+        time.sleep(0.02)
+    return job
+
+
+def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled(workspace):
+    state = '{"task": "Training", "done": 2, "total": 8, "unit": "epochs", "seconds": 4, "rate": 0.5, "seconds_left": 12, ' \
+            '"info": {"log_loss": 1.23456}}'
+    job = start(workspace, f"(folder/'progress.json').write_text('{state}'); print('up', flush=True); time.sleep(60)")
+    while not job.log():
+        time.sleep(0.02)
+    app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
+    assert not app.exception
+    assert "Running" in app.markdown[0].value
+    assert app.get("progress")[0].proto.text == "Training: 2 of 8 epochs · 0.5 a second · 12 s left · log_loss 1.235"
+    assert app.code[0].value == "python -m hai_core train"
+    app.button(key=f"jobs-cancel-{job.id}").click().run()
+    assert jobs.get(workspace, job.id).state == "cancelled"
+    assert "Cancelled" in app.markdown[0].value
+
+
+def test_a_failed_job_shows_its_last_words_and_can_be_resumed(workspace, monkeypatch):
+    job = start(workspace, "print('manifest.csv does not fit its digest'); "
+                           "(folder/'exit.json').write_text('{\"code\": 2}'); sys.exit(2)", "train", "--manifest", "m")
+    wait(workspace, job)
+    started = []
+    monkeypatch.setattr(jobs, "start", lambda _, argv: started.append(argv))
+    app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
+    assert app.error[0].value == "manifest\\.csv does not fit its digest"
+    app.button(key=f"jobs-resume-{job.id}").click().run()
+    assert started == [("train", "--manifest", "m")]
+
+
+def test_a_killed_job_is_said_to_have_died(workspace):
+    wait(workspace, start(workspace, "os.kill(os.getpid(), 9)"))
+    app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
+    assert "Died" in app.markdown[0].value
+    assert app.warning
+
+
+def test_other_kinds_of_jobs_are_not_shown(workspace):
+    wait(workspace, start(workspace, "(folder/'exit.json').write_text('{\"code\": 0}')", "index"))
+    app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
+    assert not app.markdown
