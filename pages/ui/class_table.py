@@ -12,6 +12,7 @@ import pandas as pd
 
 from hai_core.fold import Curation
 from hai_core.records import OK, Decision
+from hai_core.series import series_decision, series_decisions, series_table
 from hai_core.taxonomy import class_name
 from hai_core.workspace import InputError
 
@@ -62,23 +63,13 @@ def edits(table: pd.DataFrame, edited: Mapping[int, Mapping[str, Any]]) -> list[
     return decisions
 
 
-def series_decision(name: str, series: str) -> Decision:
-    """The class's series; an empty one takes the class out of its series (a class is by itself the series of its own name)."""
-    return Decision("series", label=name, value=class_name(series, "series") if series.strip() else name)
-
-
 def series_csv(curation: Curation) -> bytes:
-    """`class`, `series` of every final class, as `series export` writes it."""
-    names = sorted(set(curation.mapping.values()) - {""})
-    table = pd.DataFrame({"class": names, "series": [curation.series.get(name, "") for name in names]})
-    return table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+    """What `series export` writes."""
+    return series_table(curation).to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
 
 
 def read_series_csv(content: bytes, curation: Curation) -> list[Decision]:
-    """The decisions that make the series those of a CSV with columns class, series; rows that change nothing are left out.
-
-    Raises InputError when it is no such table or names a class twice. Whether the classes exist is the journal's to say.
-    """
+    """What `series import` would decide. Raises InputError when it is no table of class, series, or names a class twice."""
     try:
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except ValueError as error:
@@ -86,8 +77,4 @@ def read_series_csv(content: bytes, curation: Curation) -> list[Decision]:
     missing = {"class", "series"} - set(table.columns)
     if missing:
         raise InputError(f"the file has no column {', '.join(sorted(missing))}")
-    names = table["class"].map(class_name)
-    if names.duplicated().any():
-        raise InputError(f"the file lists the class {names[names.duplicated()].iloc[0]} twice")
-    wanted = zip(names, table["series"].str.strip(), strict=True)
-    return [series_decision(name, series) for name, series in wanted if series != curation.series.get(name, "")]
+    return series_decisions(table, curation)
