@@ -34,7 +34,8 @@ class Bar:
         self.task, self.total, self.unit, self.done = task, total, unit, 0
         self.info: dict[str, Any] = {}
         self._began, self._written = time.monotonic(), 0.0
-        self._bar = tqdm(total=total, desc=task, unit=f" {unit}", disable=not _terminal, file=sys.stderr, dynamic_ncols=True)
+        self._bar = tqdm(total=total, desc=task, unit=f" {unit}", disable=not _terminal or total == 0, file=sys.stderr,
+                         dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 5)
         self._write()
 
     def advance(self, n: int = 1, **info: Any) -> None:
