@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from hai_core.fold import Curation
 from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
 from pages.ui.decide import decide
 from pages.ui.gallery import strip
+from pages.ui.proposals import pending
 from pages.ui.text import count, shortened, text
 from pages.ui.tiles import members
 
@@ -23,18 +23,6 @@ EVIDENCE = {  # column of the finding -> what it is called and how it is written
                        "train on them takes for the other class."),
     "centroid_distance": ("Distance of centres", "{:.3f}", "Cosine distance between the mean features of the two classes; 0: equal."),
 }
-
-
-def pending(proposals: pd.DataFrame, curation: Curation, skipped: set[frozenset[str]]) -> pd.DataFrame:
-    """Proposals that are still open, best first, about the classes as they are called now.
-
-    Left out: pairs that are one class by now, of which one was dropped, that are to stay apart, or that are in `skipped`.
-    """
-    now = proposals.assign(**{column: [curation.mapping.get(name, name) for name in proposals[column]] for column in ("class_a", "class_b")})
-    now["pair"] = [frozenset(pair) for pair in zip(now["class_a"], now["class_b"], strict=True)]
-    now = now.sort_values("score", ascending=False, kind="stable").drop_duplicates("pair")
-    is_open = [len(pair) == 2 and "" not in pair and pair not in curation.keep_apart and pair not in skipped for pair in now["pair"]]
-    return now[is_open].reset_index(drop=True)
 
 
 def draw_proposals(workspace: Workspace) -> None:

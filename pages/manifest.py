@@ -2,72 +2,103 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from hai_core import manifest as manifests
-from hai_core.fold import Curation
+from hai_core.holdout import stored_holdout
 from hai_core.manifest import Manifest
 from hai_core.records import OK, Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.decide import decide
 from pages.ui.gallery import strip
-from pages.ui.progress import ago, job_panel, start_button
-from pages.ui.text import count, text
+from pages.ui.progress import job_panel, start_button
+from pages.ui.text import count, shortened, text
 from pages.ui.tiles import tiles
 
 STRIP_IMAGES = 24
-FORMATS = {"imagefolder": "Folders of images, one a class (links where possible)", "csv": "One CSV file with paths and labels",
-           "fiftyone": "A data set that FiftyOne opens"}
-CHANGES = {"added": "Added", "removed": "Removed", "relabelled": "Relabelled", "merged": "Merged", "split": "Other split", "moved": "Moved"}
+FORMATS = {"imagefolder": "Copies of the images in folders, one a class, train and holdout apart.",
+           "csv": "One table with paths and labels.", "fiftyone": "Copies of the images as a data set that FiftyOne opens."}
+CHANGES = {  # as `manifest diff` calls them -> what they are called here, in the order shown
+    "added": "Added", "removed": "Removed", "relabelled": "Relabelled", "merged": "Merged with their class", "split": "Split from their class",
+    "renamed": "Class renamed", "moved": "Moved", "changed": "Other bytes", "holdout": "Between training and holdout"}
 
 
-def fates(catalog: pd.DataFrame, curation: Curation) -> dict[str, int]:
-    """How many images would go into a manifest built now, and why the others would not; each image counts once."""
-    readable = (catalog["status"] == OK).to_numpy()
-    mapped = catalog["label"].to_numpy(object)
-    fate = np.select([~readable, curation.excluded, (curation.label == "") & (mapped == ""), curation.label == ""],
-                     ["Unreadable", "Excluded", "Unlabelled", "Class dropped"], "In the manifest")
-    counts = pd.Series(fate).value_counts()
-    return {name: int(counts.get(name, 0)) for name in ("In the manifest", "Excluded", "Unreadable", "Class dropped", "Unlabelled")}
+@dataclass(frozen=True)
+class Preview:
+    """What a build would give now: its digest and counts, or the sentence that says why there can be none."""
+
+    digest: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    problem: str = ""
 
 
-def emptied(catalog: pd.DataFrame, curation: Curation) -> list[str]:
-    """Final classes that no usable image carries and that nobody dropped: a manifest cannot be built with them."""
+def preview(workspace: Workspace) -> Preview:
+    files = (workspace.catalog / "catalog.parquet", workspace.findings / "duplicates.parquet", workspace.holdout_file)
+    return _preview(workspace, (workspace.id, loaders.journal(workspace).version(), *map(loaders.stamp, files)))
+
+
+@st.cache_data(max_entries=4, show_spinner="Adding up the decisions…")
+def _preview(_workspace: Workspace, key: tuple[object, ...]) -> Preview:
+    catalog, curation = loaders.catalog(_workspace), loaders.curation(_workspace)
+    copies = loaders.findings("duplicates", _workspace)
+    groups = None if copies is None else copies.set_index("path")["group"]
+    try:
+        manifest = manifests.build(catalog, curation, groups=groups, holdout=stored_holdout(_workspace) or [])
+    except InputError as problem:
+        return Preview(problem=str(problem))
+    return Preview(manifest.digest, manifests.counts(manifest, catalog, curation))
+
+
+def emptied(workspace: Workspace) -> list[str]:
+    """Final classes without a usable image outside the holdout: each must be dropped or merged, or get an image back."""
+    catalog, curation = loaders.catalog(workspace), loaders.curation(workspace)
     usable = (catalog["status"] == OK).to_numpy() & ~curation.excluded
+    usable &= ~catalog["sha256"].isin(stored_holdout(workspace) or []).to_numpy()
     return sorted(set(curation.mapping.values()) - {""} - set(curation.label[usable]))
 
 
 def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
-    catalog, curation = loaders.catalog(workspace), loaders.curation(workspace)
+    now = preview(workspace)
+    newest = "" if history.empty else history["digest"].iloc[0]
+    argv = ["manifest", "build", "-w", str(workspace.root)]
     with st.container(border=True):
-        figures = fates(catalog, curation)
-        for figure, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
-            figure.metric(name, f"{value:,}")
-        if not figures["In the manifest"]:
-            st.error("Nothing is left to train on: every image is excluded, unreadable or without a class. Undo decisions on the Journal page.")
-        draw_emptied(workspace, emptied(catalog, curation))
-        argv = ["manifest", "build", "-w", str(workspace.root)]
+        if now.problem:
+            st.error(f"No manifest can be built: {text(now.problem)}.", icon=":material/block:")
+            draw_emptied(workspace, emptied(workspace))
+            return
+        for figure, name in zip(st.columns(6), ("images", "classes", "holdout", "excluded", "relabelled", "unreadable"), strict=True):
+            figure.metric(name.capitalize(), f"{now.counts[name]:,}")
         words, button = st.columns([3, 1], vertical_alignment="center")
-        words.caption("A manifest is frozen: the same images and decisions always give the same bytes and the same digest."
-                      if history.empty else f"Newest: `{history['digest'].iloc[0][:12]}`, built {ago(history['time'].iloc[0].to_pydatetime())}.")
+        if now.digest == newest:
+            words.markdown(f":material/check_circle: The newest manifest, `{newest[:12]}`, holds exactly this.")
+        elif newest:
+            words.markdown(f"The decisions made since `{newest[:12]}` are not in a manifest yet.")
+        else:
+            words.markdown("Freezes this into a table that training reads. The same images and decisions always give the same bytes.")
         with button:
-            start_button("Build the manifest" if history.empty else "Build again", workspace, argv, key="manifest.build")
-    job_panel(workspace, ["manifest build", "find duplicates"], ended=0 if len(history) else 1, key="manifest.jobs")
+            start_button("Build again" if now.digest == newest else "Build the manifest", workspace, argv, key="manifest.build",
+                         primary=now.digest != newest)
+    if now.counts["stale_decisions"]:
+        st.caption(f":material/warning: {count(now.counts['stale_decisions'], 'decision')} not applied, because images or classes changed since. "
+                   "The Overview lists them.")
+    job_panel(workspace, ["manifest build", "find duplicates"], ended=1 if history.empty else 0, key="manifest.jobs")
 
 
 def draw_emptied(workspace: Workspace, names: list[str]) -> None:
-    """The one state that a person must decide about before a manifest can be built."""
+    """The ways out for the one state that a person must decide about before a manifest can be built."""
     for name in names[:10]:
         words, button = st.columns([4, 1], vertical_alignment="center")
-        words.warning(f"The class **{text(name)}** has no image left. Drop it, or merge it into another one on the Classes page.",
-                      icon=":material/warning:")
+        words.markdown(f"**{text(name)}** has no image left to train on.")
         button.button("Drop the class", key=f"manifest.drop-{name}", on_click=decide, width="stretch",
                       args=(workspace, [Decision("drop_class", label=name)]))
+    if names:
+        st.page_link("pages/classes.py", label="Or merge them on the Classes page", icon=":material/account_tree:")
     if len(names) > 1:
         st.button(f"Drop all {count(len(names), 'empty class')}", key="manifest.drop-all", on_click=decide,
                   args=(workspace, [Decision("drop_class", label=name) for name in names]))
@@ -75,9 +106,12 @@ def draw_emptied(workspace: Workspace, names: list[str]) -> None:
 
 def draw_history(history: pd.DataFrame) -> None:
     st.subheader("History")
-    shown = history.drop(columns=["path"]).assign(digest=history["digest"].str[:12], time=history["time"].dt.tz_localize(None))
+    shown = history.drop(columns="path").assign(digest=history["digest"].str[:12], parent=history["parent"].str[:12],
+                                                time=history["time"].dt.tz_localize(None))
     st.dataframe(shown, hide_index=True, column_config={
         "digest": st.column_config.TextColumn("Digest", help="The first 12 digits; it names the manifest's folder."),
+        "parent": st.column_config.TextColumn("Parent", help="The manifest that was the newest when it was built."),
+        **{name: name.replace("_", " ").capitalize() for name in shown.columns[3:]},
         "time": st.column_config.DatetimeColumn("Built (UTC)", format="YYYY-MM-DD HH:mm")})
 
 
@@ -90,31 +124,35 @@ def draw_diff(workspace: Workspace, history: pd.DataFrame) -> None:
     paths, (left, right) = list(names), st.columns(2)
     old = left.selectbox("From", paths, index=1, key="manifest.from", format_func=names.__getitem__)
     new = right.selectbox("To", paths, index=0, key="manifest.to", format_func=names.__getitem__)
-    table = difference(old, new)
-    if table.empty:
+    table, by_class = difference(old, new)
+    if table.empty and by_class.empty:
         st.success("The two hold the same images with the same labels.", icon=":material/check_circle:")
         return
-    for change, rows in table.groupby("change", sort=False):
-        draw_change(workspace, str(change), rows)
-    with st.expander(f"All {count(len(table), 'change')} as a table"):
+    if not by_class.empty:
+        st.markdown(f"**Classes** · {count(len(by_class), 'change')}")
+        st.dataframe(by_class, hide_index=True, height=min(36 * len(by_class) + 40, 260))
+    for change in (name for name in CHANGES if name in set(table["change"])):
+        draw_change(workspace, change, table[table["change"] == change])
+    with st.expander(f"All {count(len(table), 'change')} of images as a table"):
         st.dataframe(table, hide_index=True, height=320)
-        st.code(f"python -m hai_core manifest diff {old} {new}", language=None, wrap_lines=True)
+        st.code(shlex.join(["python", "-m", "hai_core", "manifest", "diff", old, new]), language=None, wrap_lines=True)
 
 
 def draw_change(workspace: Workspace, change: str, rows: pd.DataFrame) -> None:
-    st.markdown(f"**{CHANGES.get(change, change.capitalize())}** · {count(len(rows), 'image')}")
-    shown = tiles(workspace, rows["path"].head(STRIP_IMAGES)).assign(badge="")
-    by_path = rows.drop_duplicates("path").set_index("path")
-    words = [(by_path.at[path, "before"], by_path.at[path, "after"]) for path in shown["path"]]
-    strip(workspace, shown.assign(caption=[" → ".join(word for word in pair if word) for pair in words]), key=f"manifest.strip-{change}")
-    if len(rows) > STRIP_IMAGES:
-        st.caption(f"and {len(rows) - STRIP_IMAGES:,} more, in the table below")
+    st.markdown(f"**{CHANGES[change]}** · {count(len(rows), 'image')}")
+    shown = tiles(workspace, rows["path"].head(STRIP_IMAGES))
+    words = rows.drop_duplicates("path").set_index("path").loc[shown["path"], ["before", "after"]]
+    captions = [" → ".join(shortened(word, 24) for word in pair if word) for pair in words.itertuples(index=False)]
+    strip(workspace, shown.assign(caption=captions, badge=""), key=f"manifest.strip-{change}", size=112)
+    if len(shown) < len(rows):
+        st.caption(f"and {len(rows) - len(shown):,} more, in the table below")
 
 
 @st.cache_data(max_entries=32, show_spinner="Comparing…")
-def difference(old: str, new: str) -> pd.DataFrame:
-    """Manifest folders are named by their content, so a pair of them always differs in the same way."""
-    return manifests.diff(manifest(old), manifest(new))
+def difference(old: str, new: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """By image and by class. Manifest folders are named by their content, so a pair of them always differs in the same way."""
+    a, b = manifest(old), manifest(new)
+    return manifests.diff(a, b), manifests.class_diff(a, b)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the manifest…")
@@ -140,10 +178,11 @@ def main() -> None:
     st.title("Manifest")
     needs.catalog(workspace)
     history = loaders.manifests(workspace)
-    draw_build(workspace, history)
     if history.empty:
         st.info("No manifest yet. It is the frozen table that training reads: which images, with which label, in which class, "
                 "and which of them are set aside to compare versions.", icon=":material/inventory_2:")
+    draw_build(workspace, history)
+    if history.empty:
         return
     draw_history(history)
     try:

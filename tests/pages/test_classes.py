@@ -1,0 +1,75 @@
+import pandas as pd
+import pytest
+
+from hai_core.decisions import Journal
+from hai_core.fold import fold
+from hai_core.records import Decision
+from pages.ui.proposals import pending
+
+PROPOSALS = pd.DataFrame({
+    "class_a": ["K5_2019", "K5_2019", "라브4, 5세대"], "class_b": ["K5_2021", "라브4, 5세대", "<img src=x onerror=alert(1)>"],
+    "score": [0.9, 0.4, 0.7], "confusion_rate": [0.3, 0.1, 0.2], "centroid_distance": [0.02, 0.3, 0.1], "series_a": "", "series_b": ""})
+
+
+def actions(workspace):
+    return [(d.action, d.label, d.other, d.value) for d in Journal(workspace).live()]
+
+
+@pytest.fixture
+def page(open_page, store_findings):
+    store_findings("merges", PROPOSALS)
+    return open_page("classes")
+
+
+def shown(page):
+    return " ".join(element.value for element in page.markdown)
+
+
+def test_the_best_proposal_comes_first_with_its_evidence(page):
+    assert not page.exception
+    assert "K5\\_2019" in shown(page)
+    assert "1 of 3" in shown(page)
+    assert [metric.value for metric in page.metric] == ["0.90", "30%", "0.020"]
+
+
+def test_merge_keeps_the_chosen_name_and_moves_on(page, workspace):
+    page.button(key="classes.merge-a").click().run()
+    assert actions(workspace) == [("merge", "K5_2021", "", "K5_2019")]
+    assert "\\<img" in shown(page)
+    assert "1 of 2" in shown(page)
+
+
+def test_keep_apart_is_remembered(page, workspace):
+    page.button(key="classes.apart").click().run()
+    assert actions(workspace) == [("keep_apart", "K5_2019", "K5_2021", "")]
+    assert "1 of 2" in shown(page)
+
+
+def test_skip_writes_nothing_and_can_be_taken_back(page, workspace):
+    for _ in PROPOSALS.index:
+        page.button(key="classes.skip").click().run()
+    assert actions(workspace) == []
+    assert "3 skipped" in page.success[0].value
+    page.button(key="classes.unskip").click().run()
+    assert "1 of 3" in shown(page)
+
+
+def test_proposals_are_about_the_classes_as_they_are_called_now(page, workspace, images):
+    curation = fold(images, [Decision("merge", label="K5_2021", value="K5_2019"), Decision("rename", label="라브4, 5세대", value="RAV4")])
+    left = pending(PROPOSALS, curation, set())
+    assert list(zip(left["class_a"], left["class_b"], strict=True)) == [("RAV4", "<img src=x onerror=alert(1)>"), ("K5_2019", "RAV4")]
+
+
+def test_without_proposals_the_page_offers_to_look_for_them_and_shows_the_table(open_page):
+    page = open_page("classes")
+    assert not page.exception
+    assert page.button(key="need-merges").label
+    assert page.button(key="classes.save").disabled
+
+
+def test_a_dropped_class_can_be_brought_back(open_page, workspace, images):
+    Journal(workspace).append([Decision("drop_class", label="K5_2021")], images, author="a")
+    page = open_page("classes")
+    page.multiselect(key="classes.dropped").select("K5_2021").run()
+    page.button(key="classes.bring-back").click().run()
+    assert fold(images, Journal(workspace).live()).mapping["K5_2021"] == "K5_2021"
