@@ -1,0 +1,126 @@
+"""The command line as scripts use it: exit status, JSON on standard output, one sentence on standard error."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hai_core import cli, decisions
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def workspace(make_tree, tmp_path, capsys) -> Path:
+    """An indexed workspace of five images in the classes 아리아 and B, "c"."""
+    images = make_tree("아리아/1.jpg", "아리아/2.jpg", 'B, "c"/=3.jpg', 'B, "c"/4.jpg', 'B, "c"/5.jpg')
+    assert cli.main(["init", str(tmp_path / "w"), "--images", str(images)]) == 0
+    assert cli.main(["index", "-w", str(tmp_path / "w")]) == 0
+    capsys.readouterr()
+    return tmp_path / "w"
+
+
+def result(capsys, *words) -> dict:
+    """What a command prints with --json; its standard output holds nothing else."""
+    assert cli.main([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys, *words) -> str:
+    assert cli.main([*map(str, words)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    return said.err
+
+
+def decide(tmp_path, rows: list[dict]) -> Path:
+    pd.DataFrame(rows).to_csv(tmp_path / "d.csv", index=False)
+    return tmp_path / "d.csv"
+
+
+def test_index_counts(workspace, capsys):
+    again = result(capsys, "index", "-w", workspace)
+    assert (again["images"], again["unreadable"], again["decoded"]) == (5, 0, 0)
+
+
+def test_a_wrong_request_is_one_sentence_and_status_2(workspace, tmp_path, capsys):
+    assert "nowhere" in refusal(capsys, "index", "-w", tmp_path / "nowhere")
+    assert "already is a workspace" in refusal(capsys, "init", workspace, "--images", tmp_path / "images")
+    assert "0.7" in refusal(capsys, "init", tmp_path / "x", "--images", tmp_path / "images", "--holdout", 0.7)
+    assert "none.csv" in refusal(capsys, "decide", "-w", workspace, "--from", tmp_path / "none.csv")
+    assert "invalid choice: 'dupes'" in refusal(capsys, "find", "dupes", "-w", workspace)
+
+
+def test_decide_undo_redo(workspace, tmp_path, capsys):
+    rows = decide(tmp_path, [{"action": "exclude", "path": 'B, "c"/=3.jpg'}, {"action": "relabel", "path": "아리아/1.jpg", "value": 'B, "c"'}])
+    made = result(capsys, "decide", "-w", workspace, "--from", rows, "--by", "지민")
+    assert (made["applied"], made["rejected"]) == (2, 0)
+    assert result(capsys, "undo", "-w", workspace)["batch"] == made["batch"]
+    assert result(capsys, "redo", "-w", workspace, "--batch", made["batch"])["applied"] == 2
+    assert "there is nothing" in refusal(capsys, "redo", "-w", workspace)
+
+
+def test_an_invalid_row_stops_the_batch_unless_told_otherwise(workspace, tmp_path, capsys):
+    rows = decide(tmp_path, [{"action": "exclude", "path": "아리아/1.jpg"}, {"action": "exclude", "path": "아리아/9.jpg"}])
+    assert "row 2: " in refusal(capsys, "decide", "-w", workspace, "--from", rows)
+    made = result(capsys, "decide", "-w", workspace, "--from", rows, "--skip-invalid")
+    assert (made["applied"], made["rejected"]) == (1, 1)
+
+
+def test_journal_export_and_restore(workspace, tmp_path, capsys):
+    result(capsys, "decide", "-w", workspace, "--from", decide(tmp_path, [{"action": "exclude", "path": "아리아/1.jpg"}]))
+    assert result(capsys, "journal", "export", "-w", workspace, tmp_path / "j.jsonl")["entries"] == 1
+    cli.main(["init", str(tmp_path / "w2"), "--images", str(tmp_path / "images")])
+    cli.main(["index", "-w", str(tmp_path / "w2")])
+    capsys.readouterr()
+    assert result(capsys, "journal", "restore", "-w", tmp_path / "w2", tmp_path / "j.jsonl")["entries"] == 1
+    assert result(capsys, "journal", "restore", "-w", tmp_path / "w2", tmp_path / "j.jsonl")["entries"] == 0
+
+
+def test_series_there_and_back(workspace, tmp_path, capsys):
+    file = tmp_path / "s.csv"
+    result(capsys, "series", "export", "-w", workspace, file)
+    table = pd.read_csv(file, keep_default_na=False)
+    assert table.to_dict("list") == {"class": ['B, "c"', "아리아"], "series": ["", ""]}
+    table.assign(series=["", "=한빛"]).to_csv(file, index=False)
+    assert result(capsys, "series", "import", "-w", workspace, file)["applied"] == 1
+    assert result(capsys, "series", "import", "-w", workspace, file)["applied"] == 0
+
+
+def test_a_bug_is_a_traceback_and_status_1(workspace, monkeypatch, tmp_path):
+    def broken(*arguments, **options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(decisions.Journal, "undo", broken)
+    monkeypatch.setenv("HAI_JOB", str(tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["undo", "-w", str(workspace)])
+    assert json.loads((tmp_path / "exit.json").read_text())["code"] == 1
+
+
+def test_a_job_leaves_its_result(workspace, monkeypatch, tmp_path):
+    monkeypatch.setenv("HAI_JOB", str(tmp_path))
+    assert cli.main(["index", "-w", str(workspace)]) == 0
+    assert json.loads((tmp_path / "exit.json").read_text())["result"]["images"] == 5
+
+
+def test_terminate_is_a_cancel(tmp_path):
+    script = ("import os, signal, sys, time; from hai_core import cli, demo\n"
+              "def write(*a, **k): os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)\n"
+              "demo.write = write; sys.exit(cli.main(['demo', 'x']))")
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 130
+    assert "Traceback" not in ended.stderr
+
+
+def test_help_is_quick_to_import():
+    heavy = "torch pandas streamlit mlflow sklearn umap"
+    script = f"import sys; from hai_core import cli; cli.parser(); print([m for m in '{heavy}'.split() if m in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "['pandas']"
