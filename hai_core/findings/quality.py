@@ -51,7 +51,8 @@ def quality(catalog: pd.DataFrame, *, all: bool = False) -> pd.DataFrame:
     if len(images):
         for judged in _judge(images):
             rows = np.arange(len(images)) if all else np.flatnonzero(judged.score < 0.5)
-            tables.append(_table(images.iloc[rows], judged.problem, judged.score[rows], [judged.reason(i) for i in rows.tolist()]))
+            reasons = [judged.reason(i) for i in rows.tolist()]
+            tables.append(_table(images.iloc[rows], judged.problem, judged.score[rows], reasons))
     return pd.concat(tables, ignore_index=True).sort_values(["score", "path"], kind="stable", ignore_index=True)
 
 
@@ -132,7 +133,7 @@ def _grayscale(color: Floats) -> _Judged:
     share = float(np.mean(color < GREY))
     score = _score(color, GREY, 2 * GREY) if share < 0.5 else np.ones(len(color))
     return _Judged("grayscale", score, lambda i:
-                   f"its colours span {color[i]:.1%} of its brightness (grey below {GREY:.1%}, as {share:.0%} of the images here)")
+                   f"its colours span {color[i]:.1%} of its brightness (grey below {GREY:.1%}; {share:.0%} here are)")
 
 
 def _limit(values: Floats, deviations: float, lowest: float, highest: float) -> tuple[float, float]:
