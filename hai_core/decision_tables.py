@@ -10,6 +10,7 @@ import pandas as pd
 from hai_core.records import Decision
 from hai_core.workspace import InputError
 
+QUALITY_FINDING = 0.5  # scores below it are findings; a table made with --all lists the others too
 COLUMNS = ("action", "path", "class", "other", "value", "reason")
 
 
@@ -75,7 +76,7 @@ def _duplicates(table: pd.DataFrame, above: float) -> list[Decision]:
 
 def _quality(table: pd.DataFrame, above: float) -> list[Decision]:
     score = _numbers(table, "score")
-    chosen = table.assign(score=score)[(1 - score >= above) & (table["reason"].fillna("") != "")]
+    chosen = table.assign(score=score)[(score < QUALITY_FINDING) & (1 - score >= above)]
     return [Decision("exclude", path=str(path), reason="; ".join(dict.fromkeys(rows["reason"])),
                      evidence={"finding": "quality", "problems": sorted(set(rows["problem"])),
                                "score": float(rows["score"].min())})
