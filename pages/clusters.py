@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -10,6 +9,7 @@ from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.colours import COLOURINGS
 from pages.ui.gallery import EXCLUDE, LABEL_OK, RESTORE, UNSURE, gallery, relabel, reset
+from pages.ui.mixture import mixture
 from pages.ui.plots import LEGEND_LIMIT, MAP_CONFIG, image_map, picked
 from pages.ui.progress import job_panel, start_button
 from pages.ui.text import count
@@ -43,15 +43,6 @@ def map_points(workspace: Workspace) -> pd.DataFrame | None:
         return None
     row = pd.Index(loaders.catalog(workspace)["path"]).get_indexer(pd.Index(found["path"]))
     return found.assign(row=row)[row >= 0].reset_index(drop=True)
-
-
-def mixture(points: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
-    """A row a cluster of two images or more: `cluster`, `images`, `classes`, `purity` (share of its largest class), mixed ones first."""
-    sizes = pd.DataFrame({"cluster": points["cluster"], "label": labels}).value_counts().rename("n").reset_index()
-    by = sizes.groupby("cluster")
-    table = pd.DataFrame({"images": by["n"].sum(), "classes": by["label"].count(), "purity": by["n"].max() / by["n"].sum()})
-    table["largest class"] = by["label"].first()  # value_counts puts the most frequent first
-    return table[table["images"] > 1].sort_values(["purity", "images"], ascending=[True, False]).reset_index()
 
 
 def choose(paths: list[str]) -> None:
@@ -104,14 +95,14 @@ def draw_selection(workspace: Workspace) -> None:
 
 
 def draw_clusters(workspace: Workspace, points: pd.DataFrame) -> None:
-    table = mixture(points, loaders.curation(workspace).label[points["row"]])
+    table = mixture(points["cluster"].to_numpy(), loaders.curation(workspace).label[points["row"]])
     with st.expander(f"Clusters, the most mixed first ({len(table):,})"):
         st.caption("A cluster that holds several classes is where labels are doubtful or classes overlap. Choose a row to see its images.")
         st.dataframe(table, key="clusters.table", hide_index=True, selection_mode="single-row", height=280,
                      on_select=lambda: select_cluster(points, table), column_config={
                          "cluster": st.column_config.NumberColumn("Cluster"), "images": "Images", "classes": "Classes",
                          "purity": st.column_config.ProgressColumn("Largest class's share", format="percent", min_value=0, max_value=1),
-                         "largest class": "Largest class"})
+                         "largest": "Largest class"})
 
 
 def select_cluster(points: pd.DataFrame, table: pd.DataFrame) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from hai_core import manifest as manifests
-from hai_core.holdout import stored_holdout
-from hai_core.manifest import Manifest
-from hai_core.records import OK, Decision
+from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.decide import decide
+from pages.ui.freezing import difference, emptied, preview
 from pages.ui.gallery import strip
 from pages.ui.progress import job_panel, start_button
 from pages.ui.text import count, shortened, text
@@ -27,40 +23,6 @@ FORMATS = {"imagefolder": "Copies of the images in folders, one a class, train a
 CHANGES = {  # as `manifest diff` calls them -> what they are called here, in the order shown
     "added": "Added", "removed": "Removed", "relabelled": "Relabelled", "merged": "Merged with their class", "split": "Split from their class",
     "renamed": "Class renamed", "moved": "Moved", "changed": "Other bytes", "holdout": "Between training and holdout"}
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a build would give now: its digest and counts, or the sentence that says why there can be none."""
-
-    digest: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-    problem: str = ""
-
-
-def preview(workspace: Workspace) -> Preview:
-    files = (workspace.catalog / "catalog.parquet", workspace.findings / "duplicates.parquet", workspace.holdout_file)
-    return _preview(workspace, (workspace.id, loaders.journal(workspace).version(), *map(loaders.stamp, files)))
-
-
-@st.cache_data(max_entries=4, show_spinner="Adding up the decisions…")
-def _preview(_workspace: Workspace, key: tuple[object, ...]) -> Preview:
-    catalog, curation = loaders.catalog(_workspace), loaders.curation(_workspace)
-    copies = loaders.findings("duplicates", _workspace)
-    groups = None if copies is None else copies.set_index("path")["group"]
-    try:
-        manifest = manifests.build(catalog, curation, groups=groups, holdout=stored_holdout(_workspace) or [])
-    except InputError as problem:
-        return Preview(problem=str(problem))
-    return Preview(manifest.digest, manifests.counts(manifest, catalog, curation))
-
-
-def emptied(workspace: Workspace) -> list[str]:
-    """Final classes without a usable image outside the holdout: each must be dropped or merged, or get an image back."""
-    catalog, curation = loaders.catalog(workspace), loaders.curation(workspace)
-    usable = (catalog["status"] == OK).to_numpy() & ~curation.excluded
-    usable &= ~catalog["sha256"].isin(stored_holdout(workspace) or []).to_numpy()
-    return sorted(set(curation.mapping.values()) - {""} - set(curation.label[usable]))
 
 
 def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
@@ -146,18 +108,6 @@ def draw_change(workspace: Workspace, change: str, rows: pd.DataFrame) -> None:
     strip(workspace, shown.assign(caption=captions, badge=""), key=f"manifest.strip-{change}", size=112)
     if len(shown) < len(rows):
         st.caption(f"and {len(rows) - len(shown):,} more, in the table below")
-
-
-@st.cache_data(max_entries=32, show_spinner="Comparing…")
-def difference(old: str, new: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """By image and by class. Manifest folders are named by their content, so a pair of them always differs in the same way."""
-    a, b = manifest(old), manifest(new)
-    return manifests.diff(a, b), manifests.class_diff(a, b)
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the manifest…")
-def manifest(folder: str) -> Manifest:
-    return manifests.load(Path(folder))
 
 
 def draw_export(workspace: Workspace, history: pd.DataFrame) -> None:

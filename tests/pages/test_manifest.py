@@ -1,0 +1,115 @@
+import pandas as pd
+import pytest
+
+from hai_core import jobs, manifest
+from hai_core.decisions import Journal
+from hai_core.fold import fold
+from hai_core.records import Decision
+
+NO_COPIES = pd.DataFrame({"path": pd.Series(dtype=str), "group": pd.Series(dtype=int)})
+
+
+@pytest.fixture
+def build(workspace):
+    """Function: freezes what is decided now, as the job does."""
+    return lambda: manifest.build_for(workspace, NO_COPIES)
+
+
+@pytest.fixture
+def decide(workspace, images):
+    def decide_(*decisions):
+        return Journal(workspace).append(decisions, images, author="a")
+
+    return decide_
+
+
+def about(images, row):
+    return {"path": images["path"][row], "sha256": images["sha256"][row]}
+
+
+def words(page):
+    return " ".join(element.value for kind in (page.markdown, page.caption, page.success, page.info, page.error) for element in kind)
+
+
+def figures(page):
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def test_without_a_manifest_the_page_says_what_it_is_and_starts_the_build(open_page, workspace, monkeypatch):
+    started = []
+    monkeypatch.setattr(jobs, "start", lambda workspace, argv: started.append(list(argv)))
+    page = open_page("manifest")
+    assert not page.exception
+    assert "No manifest yet" in words(page)
+    assert figures(page)["Images"] == "20"
+    page.button(key="manifest.build").click().run()
+    assert started == [["manifest", "build", "-w", str(workspace.root)]]
+
+
+def test_the_preview_knows_when_nothing_has_changed_since_the_newest(open_page, build, decide, images):
+    built, _ = build()
+    page = open_page("manifest")
+    assert "holds exactly this" in words(page)
+    assert built.digest[:12] in words(page)
+    decide(Decision("exclude", **about(images, 0)))
+    page.run()
+    assert "not in a manifest yet" in words(page)
+    assert (figures(page)["Images"], figures(page)["Excluded"]) == ("19", "1")
+
+
+def test_an_emptied_class_is_said_in_a_sentence_and_can_be_dropped_there(open_page, workspace, images, decide):
+    decide(*(Decision("exclude", **about(images, row)) for row in images.index[images["label"] == "K5_2019"]))
+    page = open_page("manifest")
+    assert not page.exception
+    assert "no image is left to train on in the class" in page.error[0].value
+    page.button(key="manifest.drop-K5_2019").click().run()
+    assert fold(images, Journal(workspace).live()).mapping["K5_2019"] == ""
+    assert not page.error
+    assert figures(page)["Classes"] == "3"
+
+
+def test_the_difference_of_two_manifests_is_shown_by_image_and_by_class(open_page, build, decide, images):
+    first, _ = build()
+    decide(Decision("exclude", **about(images, 0)), Decision("relabel", value="K5_2021", **about(images, 1)),
+           Decision("merge", label="라브4, 5세대", value="K5_2019"))
+    second, _ = build()
+    page = open_page("manifest")
+    assert not page.exception
+    shown = words(page)
+    assert "**Removed** · 1 image" in shown
+    assert "**Relabelled** · 1 image" in shown
+    assert "**Merged with their class** · 5 images" in shown
+    history = page.dataframe[0].value
+    assert list(history["digest"]) == [second.digest[:12], first.digest[:12]]
+    assert history["parent"][0] == first.digest[:12]
+
+
+def test_equal_manifests_are_said_to_be_equal(open_page, build, decide, images):
+    _, folder = build()
+    decide(Decision("exclude", **about(images, 0)))
+    build()
+    page = open_page("manifest")
+    page.selectbox(key="manifest.to").set_value(str(folder)).run()
+    assert "the same images with the same labels" in words(page)
+
+
+def test_export_starts_the_command_with_the_chosen_format(open_page, build, workspace, monkeypatch):
+    built, folder = build()
+    started = []
+    page = open_page("manifest")
+    page.selectbox(key="manifest.format").set_value("csv").run()
+    monkeypatch.setattr(jobs, "start", lambda workspace, argv: started.append(list(argv)))
+    page.button(key="manifest.export-start").click().run()
+    out = str(workspace.root / "exports" / f"{built.digest[:12]}-csv")
+    assert started == [["manifest", "export", str(folder), "--format", "csv", "--out", out]]
+
+
+def test_a_damaged_manifest_is_named(open_page, build, decide, images):
+    build()
+    decide(Decision("exclude", **about(images, 0)))
+    _, folder = build()
+    with open(folder / "manifest.csv", "a") as file:
+        file.write("x")
+    page = open_page("manifest")
+    assert not page.exception
+    assert "changed or damaged" in words(page)
