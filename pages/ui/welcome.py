@@ -84,8 +84,8 @@ def open_demo() -> None:
     """Choose the demo workspace; the first time, make it and start the job that draws and indexes its images."""
     root = workspaces_root() / DEMO
     if not (root / "workspace.json").exists():
-        images = workspaces_root() / f"{DEMO}-images"
-        images.mkdir(parents=True, exist_ok=True)
-        workspace = Workspace.create(root, images)
-        jobs.start(workspace, ["demo", str(images), "-w", str(workspace.root)])
+        data = workspaces_root() / f"{DEMO}-data"
+        (data / "images").mkdir(parents=True, exist_ok=True)
+        workspace = Workspace.create(root, data / "images")
+        jobs.start(workspace, ["demo", str(data), "-w", str(workspace.root)])
     state.choose(root.resolve())

@@ -1,0 +1,194 @@
+"""Overview, Duplicates, Noise and Journal in a real browser: by mouse, by keyboard, with hostile names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from hai_core import catalog
+from hai_core.decisions import Journal
+from hai_core.records import Decision
+from hai_core.workspace import Workspace
+from tests.browser.conftest import App, settle
+
+CLASSES = ["<img src=x onerror=alert(1)>", "K5_2019", "라브4, 5세대"]
+EACH = 30  # images a class: several gallery pages
+
+
+@pytest.fixture(scope="module")
+def app(start_app, tmp_path_factory) -> App:
+    """An app with a workspace `cars` whose first images are doubtful, and two groups of copies."""
+    folder = tmp_path_factory.mktemp("review")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HAI_CACHE", str(folder / "cache"))
+        workspace = Workspace.create(folder / "workspaces" / "cars", photos(folder / "photos"))
+        catalog.index(workspace, workers=1)
+        store_findings(workspace)
+    return start_app(folder)
+
+
+def photos(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for i in range(EACH):
+            pixels = np.full((60, 80, 3), rng.integers(40, 216, 3), dtype=np.uint8)
+            pixels[20:40, 10 + i : 20 + i, number] = 255
+            Image.fromarray(pixels).save(folder / name / f"a\"b<c>,d' {i:02}.png")
+    return folder
+
+
+def store_findings(workspace: Workspace) -> None:
+    images = catalog.load(workspace)[["path", "label"]]
+    scores = np.linspace(0.01, 0.99, len(images))
+    noise = images.assign(suggested_label="K5_2019", score=scores, self_confidence=scores, loss=1.0, flagged=scores < 0.7)
+    copies = images.iloc[[0, 1, 2, 40, 41]].assign(
+        group=[0, 0, 0, 1, 1], kind="exact", distance=0.0, unit="bits", keep=[True, False, False, True, False],
+        reason="larger", cross_class=False)
+    workspace.findings.mkdir(parents=True)
+    for kind, table in (("noise", noise), ("duplicates", copies)):
+        table.to_parquet(workspace.findings / f"{kind}.parquet", index=False)
+
+
+@pytest.fixture
+def workspace(app: App, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("HAI_CACHE", str(app.cache))
+    return Workspace.open(app.workspaces / "cars")
+
+
+def open_(page: Page, app: App, path: str) -> None:
+    page.goto(f"{app.url}{path}?w=cars")
+    expect(page.get_by_test_id("stSidebarNav")).to_contain_text("Journal")
+    settle(page)
+
+
+def paths(page: Page) -> list[str]:
+    expect(page.get_by_test_id("tile").first).to_be_visible()
+    return [str(tile.get_attribute("data-path")) for tile in page.get_by_test_id("tile").all()]
+
+
+def live(workspace: Workspace) -> list[tuple[str, str, str]]:
+    return [(d.action, d.path, d.value) for d in Journal(workspace).live()]
+
+
+@pytest.fixture(autouse=True)
+def undone_afterwards(workspace: Workspace):
+    yield
+    journal = Journal(workspace)
+    batches = journal.batches()
+    for batch in batches.loc[batches["live"], "id"].iloc[::-1]:
+        journal.undo(batch, catalog=catalog.load(workspace), author="tester")
+
+
+def test_the_first_visitor_may_come_by_any_page(page: Page, app: App) -> None:
+    open_(page, app, "/noise")  # the first test of this server: Streamlit would take `pages` for its old kind of pages
+    expect(page.get_by_role("heading", name="Noise")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNavLink")).to_contain_text([
+        "Overview", "Duplicates", "Noise", "Clusters", "Classes", "Manifest", "Training", "Confusions", "Journal"])
+
+
+def test_hostile_names_are_shown_as_text_everywhere(page: Page, app: App) -> None:
+    for path in ("/", "/duplicates", "/noise", "/journal"):
+        open_(page, app, path)
+        assert page.locator("img[src=x]").count() == 0
+    open_(page, app, "/noise")
+    expect(page.get_by_test_id("tile").first).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.get_by_test_id("picture")).to_contain_text("a\"b<c>,d' 00.png")
+
+
+def test_tiles_are_selected_by_click_range_and_key_and_pages_turned(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    first = paths(page)
+    assert len(first) == 40
+    count = page.get_by_test_id("selection-count")
+    tiles = page.get_by_test_id("tile")
+    tiles.nth(1).click()
+    expect(count).to_have_text("1 selected")
+    tiles.nth(4).click(modifiers=["Shift"])
+    expect(count).to_have_text("4 selected")
+    page.keyboard.press("Control+a")
+    expect(count).to_have_text("40 selected")
+    page.get_by_test_id("next-page").click()
+    expect(tiles.first).not_to_have_attribute("data-path", first[0])
+    expect(page.get_by_test_id("next-page")).to_be_disabled()
+    page.get_by_test_id("previous-page").click()
+    expect(tiles.first).to_have_attribute("data-path", first[0])
+
+
+def test_a_review_by_keyboard_alone(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    first, second, third = paths(page)[:3]
+    page.keyboard.press("k")  # nothing was clicked: keys are for the gallery
+    expect(page.get_by_test_id("tile").first).to_have_attribute("data-path", second)
+    page.keyboard.press("x")
+    expect(page.get_by_test_id("tile").first).to_have_attribute("data-path", third)
+    page.keyboard.press("l")
+    page.keyboard.type("라브4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("tile").first).not_to_have_attribute("data-path", third)
+    assert live(workspace) == [("label_ok", first, ""), ("exclude", second, ""), ("relabel", third, "라브4, 5세대")]
+    settle(page)
+    page.keyboard.press("z")
+    expect(page.get_by_test_id("tile").first).to_have_attribute("data-path", third)
+    assert live(workspace) == [("label_ok", first, ""), ("exclude", second, "")]
+
+
+def test_the_large_view_opens_moves_and_closes_by_key(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    first, second = paths(page)[:2]
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Large view")
+    expect(dialog).to_contain_text(first)
+    page.keyboard.press("ArrowRight")
+    expect(dialog).to_contain_text(second)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_test_id("tile").first.dblclick()
+    expect(dialog).to_contain_text(first)
+
+
+def test_a_group_of_copies_is_decided_as_it_is_shown(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/duplicates")
+    group = page.locator("section[data-section='0']")
+    tiles = group.get_by_test_id("tile")
+    expect(group.get_by_role("button", name="Keep 1, exclude 2")).to_be_visible()
+    tiles.nth(1).click()
+    group.get_by_role("button", name="Keep 2, exclude 1").click()
+    expect(group).to_have_count(0)
+    first, second, third = sorted(paths_of(workspace)[:3])
+    assert live(workspace) == [("exclude", third, ""), ("not_duplicates", first, "")]
+    assert Journal(workspace).live()[1].other == second
+    expect(page.get_by_text("1 of 2 groups done")).to_be_visible()
+    page.get_by_test_id("stSidebar").get_by_role("button", name="Undo").click()
+    expect(group).to_have_count(1)
+    assert live(workspace) == []
+
+
+def paths_of(workspace: Workspace) -> list[str]:
+    return list(catalog.load(workspace)["path"])
+
+
+def test_a_decision_made_elsewhere_is_seen_on_the_next_look(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    first = paths(page)[0]
+    Journal(workspace).append([Decision("exclude", path=first)], catalog.load(workspace), author="another")
+    page.reload()
+    expect(page.get_by_test_id("tile").first).not_to_have_attribute("data-path", first)
+    page.goto(f"{app.url}/journal?w=cars")
+    expect(page.get_by_role("heading", name="Batch")).to_be_visible()
+    page.get_by_role("button", name="Undo this batch").click()
+    expect(page.get_by_role("button", name="Redo this batch")).to_be_visible()
+    assert live(workspace) == []
+
+
+def test_a_refresh_keeps_the_workspace_and_the_kind(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    page.get_by_role("radio", name="Quality").or_(page.get_by_role("button", name="Quality")).click()
+    expect(page.get_by_text("Not looked for yet")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Not looked for yet")).to_be_visible()
+    assert "w=cars" in page.url
