@@ -116,7 +116,8 @@ def _row(name: str, entry: os.DirEntry[str]) -> _Row:
 
 
 def _suffix(name: str) -> str:
-    return name.rpartition(".")[2].lower()
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem else ""
 
 
 def _spell(name: str) -> str:

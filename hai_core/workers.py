@@ -52,21 +52,27 @@ def run(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[li
                         results = future.result()
                         yield list(zip(running.pop(future), results, strict=True))
         except BrokenProcessPool:
-            for chunk in running.values():
-                yield [(item, _alone(work, item)) for item in chunk]
+            suspects = deque(item for chunk in running.values() for item in chunk)
             running.clear()
+            while suspects:
+                yield _one_by_one(work, suspects)
 
 
 def _each(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return [work(item) for item in items]
 
 
-def _alone(work: Callable[[T], R], item: T) -> R | None:
+def _one_by_one(work: Callable[[T], R], suspects: deque[T]) -> list[tuple[T, R | None]]:
+    """Take items until one kills the worker, which is then known to be the one that does."""
+    done: list[tuple[T, R | None]] = []
     try:
         with _pool(1, work.__module__) as pool:
-            return pool.submit(work, item).result()
+            while suspects:
+                done.append((suspects[0], pool.submit(work, suspects[0]).result()))
+                suspects.popleft()
     except BrokenProcessPool:
-        return None
+        done.append((suspects.popleft(), None))
+    return done
 
 
 @contextmanager
