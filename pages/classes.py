@@ -21,7 +21,7 @@ EVIDENCE = {  # column of the finding -> what it is called and how it is written
     "score": ("Score", "{:.2f}", "0 to 1; higher: more likely one and the same class."),
     "confusion_rate": ("Confused with each other", "{:.0%}", "Share of the two classes' images that a classifier which did not "
                        "train on them takes for the other class."),
-    "centroid_distance": ("Distance of centres", "{:.3f}", "Cosine distance between the mean features of the two classes; 0: equal."),
+    "centroid_distance": ("Distance of centres", "{:.3f}", "Cosine distance between the two classes' mean features; 0: equal."),
 }
 
 
@@ -30,8 +30,8 @@ def draw_proposals(workspace: Workspace) -> None:
     skipped: set[frozenset[str]] = st.session_state.setdefault(SKIPPED, set())
     left = pending(proposals, loaders.curation(workspace), skipped)
     if left.empty:
-        st.success("No open proposals." if not skipped else f"No open proposals, apart from {count(len(skipped), 'skipped one')}.",
-                   icon=":material/check_circle:")
+        besides = f", apart from {count(len(skipped), 'skipped one')}" if skipped else ""
+        st.success(f"No open proposals{besides}.", icon=":material/check_circle:")
         if skipped:
             st.button("Show the skipped ones again", on_click=skipped.clear, key="classes.unskip")
         return
@@ -39,8 +39,8 @@ def draw_proposals(workspace: Workspace) -> None:
     at = pairs.index(st.session_state[CHOSEN]) if st.session_state.get(CHOSEN) in pairs else 0
     draw_pair(workspace, left.iloc[at], f"{at + 1} of {len(left):,}")
     with st.expander(f"All open proposals ({len(left):,})"):
-        st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, selection_mode="single-row", height=320,
-                     on_select=lambda: select_pair(pairs), column_config=proposal_columns(list(left.columns)))
+        st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, height=320,
+                     selection_mode="single-row", on_select=lambda: select_pair(pairs), column_config=proposal_columns(list(left.columns)))
 
 
 def proposal_columns(found: list[str]) -> dict[str, object]:
@@ -71,13 +71,14 @@ def draw_pair(workspace: Workspace, proposal: pd.Series, place: str) -> None:
             figure.metric(title, form.format(proposal[column]), help=help)
         merge_a, merge_b, apart, skip = st.columns([3, 3, 2, 1.4])
         evidence = {"page": "classes", **{column: float(proposal[column]) for column in EVIDENCE}}
-        merge_a.button(f"Merge, keep the name {text(shortened(a))}", key="classes.merge-a", type="primary", shortcut="M", width="stretch",
-                       on_click=decide, args=(workspace, [Decision("merge", label=b, value=a, evidence=evidence)]))
+        merge_a.button(f"Merge, keep the name {text(shortened(a))}", key="classes.merge-a", type="primary", shortcut="M",
+                       width="stretch", on_click=decide,
+                       args=(workspace, [Decision("merge", label=b, value=a, evidence=evidence)]))
         merge_b.button(f"Merge, keep the name {text(shortened(b))}", key="classes.merge-b", shortcut="N", width="stretch",
                        on_click=decide, args=(workspace, [Decision("merge", label=a, value=b, evidence=evidence)]))
         apart.button("Keep apart", key="classes.apart", shortcut="K", width="stretch", help="Remembered: never proposed again.",
                      on_click=decide, args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=evidence)]))
-        skip.button("Skip", key="classes.skip", shortcut="S", width="stretch", help="Not now: comes back when the page is opened anew.",
+        skip.button("Skip", key="classes.skip", shortcut="S", width="stretch", help="Not now; it comes back in a new session.",
                     on_click=st.session_state[SKIPPED].add, args=(proposal["pair"],))
 
 
@@ -90,16 +91,17 @@ def draw_class(workspace: Workspace, name: str, size: int) -> None:
 def draw_table(workspace: Workspace) -> None:
     curation = loaders.curation(workspace)
     table = class_table(loaders.catalog(workspace), curation)
-    st.caption("Change series, names, merges and drops here, then save: the changes become one batch of decisions that can be undone.")
+    st.caption("Change series, names, merges and drops here, then save: the changes become one batch, which can be undone.")
     key = f"classes.table-{loaders.journal(workspace).version()}"
     text_column = st.column_config.TextColumn
-    st.data_editor(table, key=key, hide_index=True, height=min(36 * len(table) + 40, 620), disabled=["class", "images", "holds"], column_config={
+    st.data_editor(table, key=key, hide_index=True, height=min(36 * len(table) + 40, 620),
+                   disabled=["class", "images", "holds"], column_config={
         "class": text_column("Class", width="medium"), "images": st.column_config.NumberColumn("Images", width="small"),
         "holds": text_column("Also holds", help="Classes that were merged into it, and its former names."),
         "series": text_column("Series", help="The class above: a car's model line, say. Empty: none."),
         "rename": text_column("New name"),
         "merge": st.column_config.SelectboxColumn("Merge into", options=["", *table["class"]]),
-        "drop": st.column_config.CheckboxColumn("Drop", help="Its images stay untouched and are left out of the manifest.", width="small")})
+        "drop": st.column_config.CheckboxColumn("Drop", width="small", help="Its images are left out of the manifest.")})
     changes = st.session_state.get(key, {}).get("edited_rows", {})
     try:
         decisions = edits(table, changes)
@@ -115,7 +117,8 @@ def draw_dropped(workspace: Workspace) -> None:
     if not dropped:
         return
     with st.container(border=True):
-        chosen = st.multiselect(f"Dropped classes ({len(dropped)})", dropped, key="classes.dropped", placeholder="Choose those to bring back")
+        chosen = st.multiselect(f"Dropped classes ({len(dropped)})", dropped, key="classes.dropped",
+                                placeholder="Choose those to bring back")
         st.button("Bring back", key="classes.bring-back", disabled=not chosen, on_click=decide,
                   args=(workspace, [Decision("merge", label=name, value=name) for name in chosen]))
 
@@ -125,7 +128,7 @@ def draw_series_files(workspace: Workspace) -> None:
     with st.expander("Series as a CSV file"):
         out, back = st.columns(2, gap="large")
         out.caption("Columns class and series, one row a class; opens in Excel.")
-        out.download_button("Export", series_csv(curation), file_name=f"{workspace.name}-series.csv", mime="text/csv", key="classes.export")
+        out.download_button("Export", series_csv(curation), f"{workspace.name}-series.csv", "text/csv", key="classes.export")
         uploaded = back.file_uploader("Import", type="csv", key="classes.import")
         if uploaded is None:
             return
@@ -134,8 +137,9 @@ def draw_series_files(workspace: Workspace) -> None:
         except InputError as problem:
             back.error(text(problem))
             return
-        back.button(f"Set the series of {count(len(decisions), 'class')}" if decisions else "The file changes nothing",
-                    key="classes.import-save", type="primary", disabled=not decisions, on_click=decide, args=(workspace, decisions))
+        label = f"Set the series of {count(len(decisions), 'class')}" if decisions else "The file changes nothing"
+        back.button(label, key="classes.import-save", type="primary", disabled=not decisions, on_click=decide,
+                    args=(workspace, decisions))
 
 
 def main() -> None:

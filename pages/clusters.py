@@ -29,7 +29,7 @@ def new_map(workspace: Workspace, label: str) -> None:
     chosen = st.segmented_control("Projection", list(PROJECTIONS), default="t-SNE", key="clusters.projection", required=True)
     method, about = PROJECTIONS[chosen]
     st.caption(about)
-    own = st.toggle("Choose the number of clusters", key="clusters.own", help="Otherwise it follows from the number of classes.")
+    own = st.toggle("Choose the number of clusters", key="clusters.own", help="Otherwise it follows the number of classes.")
     argv = ["find", "clusters", "-w", str(workspace.root), "--projection", method]
     if own:
         argv += ["--clusters", str(st.number_input("Clusters", 2, 100_000, 50, key="clusters.number"))]
@@ -85,23 +85,25 @@ def draw_selection(workspace: Workspace) -> None:
     paths = st.session_state.get(SELECTED, [])
     if not paths:
         st.markdown("**Nothing selected**")
-        st.caption("Drag around a group of points on the map, or choose a mixed cluster below it. The images appear here, with everything "
-                   "that can be decided about them.")
+        st.caption("Drag around a group of points on the map, or choose a mixed cluster below it. The images appear here, "
+                   "with everything that can be decided about them.")
         return
     title, clear = st.columns([3, 1], vertical_alignment="center")
     title.markdown(f"**{count(len(paths), 'image')} selected**")
     clear.button("Clear", key="clusters.clear", on_click=choose, args=([],), width="stretch")
-    gallery(workspace, tiles(workspace, paths), GALLERY, [EXCLUDE, LABEL_OK, relabel(classes(workspace)), UNSURE, RESTORE], size=112)
+    actions = [EXCLUDE, LABEL_OK, relabel(classes(workspace)), UNSURE, RESTORE]
+    gallery(workspace, tiles(workspace, paths), GALLERY, actions, size=112)
 
 
 def draw_clusters(workspace: Workspace, points: pd.DataFrame) -> None:
     table = mixture(points["cluster"].to_numpy(), loaders.curation(workspace).label[points["row"]])
     with st.expander(f"Clusters, the most mixed first ({len(table):,})"):
-        st.caption("A cluster that holds several classes is where labels are doubtful or classes overlap. Choose a row to see its images.")
+        st.caption("Where a cluster holds several classes, labels are doubtful or classes overlap. A row shows its images.")
         st.dataframe(table, key="clusters.table", hide_index=True, selection_mode="single-row", height=280,
                      on_select=lambda: select_cluster(points, table), column_config={
                          "cluster": st.column_config.NumberColumn("Cluster"), "images": "Images", "classes": "Classes",
-                         "purity": st.column_config.ProgressColumn("Largest class's share", format="percent", min_value=0, max_value=1),
+                         "purity": st.column_config.ProgressColumn("Its share", format="percent", min_value=0, max_value=1,
+                                                                   help="Share of the cluster's largest class."),
                          "largest": "Largest class"})
 
 

@@ -18,11 +18,13 @@ from pages.ui.text import count, shortened, text
 from pages.ui.tiles import tiles
 
 STRIP_IMAGES = 24
+FIGURES = ("images", "classes", "holdout", "excluded", "relabelled", "unreadable")
 FORMATS = {"imagefolder": "Copies of the images in folders, one a class, train and holdout apart.",
            "csv": "One table with paths and labels.", "fiftyone": "Copies of the images as a data set that FiftyOne opens."}
 CHANGES = {  # as `manifest diff` calls them -> what they are called here, in the order shown
-    "added": "Added", "removed": "Removed", "relabelled": "Relabelled", "merged": "Merged with their class", "split": "Split from their class",
-    "renamed": "Class renamed", "moved": "Moved", "changed": "Other bytes", "holdout": "Between training and holdout"}
+    "added": "Added", "removed": "Removed", "relabelled": "Relabelled", "merged": "Merged with their class",
+    "split": "Split from their class", "renamed": "Class renamed", "moved": "Moved", "changed": "Other bytes",
+    "holdout": "Between training and holdout"}
 
 
 def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
@@ -34,7 +36,7 @@ def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
             st.error(f"No manifest can be built: {text(now.problem)}.", icon=":material/block:")
             draw_emptied(workspace, emptied(workspace))
             return
-        for figure, name in zip(st.columns(6), ("images", "classes", "holdout", "excluded", "relabelled", "unreadable"), strict=True):
+        for figure, name in zip(st.columns(len(FIGURES)), FIGURES, strict=True):
             figure.metric(name.capitalize(), f"{now.counts[name]:,}")
         words, button = st.columns([3, 1], vertical_alignment="center")
         if now.digest == newest:
@@ -42,13 +44,13 @@ def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
         elif newest:
             words.markdown(f"The decisions made since `{newest[:12]}` are not in a manifest yet.")
         else:
-            words.markdown("Freezes this into a table that training reads. The same images and decisions always give the same bytes.")
+            words.markdown("Freezes this into a table that training reads. The same decisions always give the same bytes.")
         with button:
             start_button("Build again" if now.digest == newest else "Build the manifest", workspace, argv, key="manifest.build",
                          primary=now.digest != newest)
     if now.counts["stale_decisions"]:
-        st.caption(f":material/warning: {count(now.counts['stale_decisions'], 'decision')} not applied, because images or classes changed since. "
-                   "The Overview lists them.")
+        unapplied = count(now.counts["stale_decisions"], "decision")
+        st.caption(f":material/warning: {unapplied} not applied, because images or classes changed since. The Overview lists them.")
     job_panel(workspace, ["manifest build", "find duplicates"], ended=1 if history.empty else 0, key="manifest.jobs")
 
 
@@ -80,9 +82,10 @@ def draw_history(history: pd.DataFrame) -> None:
 def draw_diff(workspace: Workspace, history: pd.DataFrame) -> None:
     st.subheader("What changed")
     if len(history) < 2:
-        st.caption("With the second manifest, this shows which images were added, removed, relabelled or merged since the first.")
+        st.caption("With a second manifest, this shows which images were added, removed, relabelled or merged since the first.")
         return
-    names = dict(zip(history["path"], history["digest"].str[:12] + "  ·  " + history["time"].dt.strftime("%Y-%m-%d %H:%M"), strict=True))
+    built = history["time"].dt.strftime("%Y-%m-%d %H:%M")
+    names = dict(zip(history["path"], history["digest"].str[:12] + "  ·  " + built, strict=True))
     paths, (left, right) = list(names), st.columns(2)
     old = left.selectbox("From", paths, index=1, key="manifest.from", format_func=names.__getitem__)
     new = right.selectbox("To", paths, index=0, key="manifest.to", format_func=names.__getitem__)
@@ -119,7 +122,8 @@ def draw_export(workspace: Workspace, history: pd.DataFrame) -> None:
     out = where.text_input("Into the folder", value=str(workspace.root / "exports" / f"{names[chosen]}-{form}"),
                            key=f"manifest.out-{names[chosen]}-{form}")
     st.caption(FORMATS[form])
-    start_button("Export", workspace, ["manifest", "export", chosen, "--format", form, "--out", out], key="manifest.export-start", primary=False)
+    argv = ["manifest", "export", chosen, "--format", form, "--out", out]
+    start_button("Export", workspace, argv, key="manifest.export-start", primary=False)
     job_panel(workspace, "manifest export", key="manifest.export-jobs")
 
 

@@ -1,4 +1,4 @@
-"""Which classes a confusion matrix shows, in which order: the most confused ones, those confused with each other side by side."""
+"""Which classes a confusion matrix shows, and in which order: the most confused, those confused with each other together."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def arranged(counts: npt.NDArray[np.int64], names: Sequence[str], limit: int = 6
         return Matrix(small, listed, [])
     last_column = counts[np.ix_(shown, rest)].sum(1, keepdims=True)
     last_row = np.append(counts[np.ix_(rest, shown)].sum(0), counts[np.ix_(rest, rest)].sum())
-    return Matrix(np.vstack([np.hstack([small, last_column]), last_row]), [*listed, f"{len(rest):,} other classes"], [names[i] for i in rest])
+    added_up = np.vstack([np.hstack([small, last_column]), last_row])
+    return Matrix(added_up, [*listed, f"{len(rest):,} other classes"], [names[i] for i in rest])
 
 
 def _errors_of(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -64,8 +64,8 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     if type(None) in kinds:  # only a number input that starts empty can be emptied again
         st.session_state.setdefault(key, value)
         value = None
-    return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key, help=help,
-                           placeholder="none")
+    return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key,
+                           help=help, placeholder="none")
 
 
 def _recipes(field: FieldInfo, value: list[list[str]], key: str) -> list[list[str]]:
@@ -104,4 +104,5 @@ def overrides(base: Config, values: dict[str, Any]) -> list[str]:
 def _yaml(value: Any) -> str:
     if value is None:
         return ""
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("\n").removesuffix("\n...").strip()
+    line = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    return line.removesuffix("\n").removesuffix("\n...").strip()

@@ -24,6 +24,7 @@ LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
 _ERRORS = [[0, "rgba(232,160,70,0.40)"], [0.5, "rgba(226,110,50,0.90)"], [1, "rgba(196,35,62,1)"]]
 _HITS = [[0, "rgba(140,150,160,0.12)"], [1, "rgba(80,140,175,0.60)"]]
 _TIGHT = {"l": 0, "r": 0, "t": 8, "b": 0}
+_TITLED = _TIGHT | {"t": 30}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
         for code, name in enumerate(colouring.names):
             mine = np.flatnonzero(colouring.code == code)
             if len(mine):
-                figure.add_scattergl(x=x[mine], y=y[mine], customdata=paths[mine], name=f"{plotly(shortened(name))} ({len(mine):,})",
+                figure.add_scattergl(x=x[mine], y=y[mine], customdata=paths[mine],
+                                     name=f"{plotly(shortened(name))} ({len(mine):,})",
                                      marker={"size": size, "color": colouring.colours[code], "opacity": 0.8}, **shared)
     else:
         scale = [[i / (len(colouring.names) - 1), colour] for i, colour in enumerate(colouring.colours)]
@@ -67,13 +69,15 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
                                      "colorscale": scale, "opacity": 0.8, "showscale": False})
     figure.update_traces(unselected={"marker": {"opacity": 0.12}}, selected={"marker": {"opacity": 1.0}})
     bare = {"visible": False, "zeroline": False, "showgrid": False}
-    figure.update_layout(height=height, margin=_TIGHT, dragmode="lasso", hovermode="closest", uirevision="map", showlegend=legend,
+    figure.update_layout(height=height, margin=_TIGHT, dragmode="lasso", hovermode="closest", uirevision="map",
+                         showlegend=legend,
                          legend={"itemsizing": "constant", "orientation": "h", "yanchor": "top", "y": -0.01, "title": None},
                          xaxis=bare, yaxis=bare | {"scaleanchor": "x"})
     return figure
 
 
-MAP_CONFIG = {"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
+MAP_CONFIG = {"scrollZoom": True, "displaylogo": False,
+              "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
 
 
 def picked(state: Any) -> list[tuple[str, ...]]:
@@ -126,24 +130,28 @@ def curves(history: pd.DataFrame, value: str, title: str, height: int = 260) -> 
     figure = go.Figure()
     for name, member in history.groupby("member", sort=False):
         figure.add_scatter(x=member["epoch"], y=member[value], mode="lines", line={"width": 1, "color": GREY}, opacity=0.7,
-                           name=plotly(name), showlegend=False, hovertemplate=f"{plotly(name)}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>")
+                           name=plotly(name), showlegend=False,
+                           hovertemplate=f"{plotly(name)}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>")
     mean = history.groupby("epoch")[value].mean()
     figure.add_scatter(x=mean.index, y=mean, mode="lines", line={"width": 3, "color": BLUE}, showlegend=False,
                        hovertemplate="mean of the members<br>epoch %{x}: %{y:.4f}<extra></extra>")
-    figure.update_layout(height=height, margin=_TIGHT | {"t": 30}, title={"text": title, "font": {"size": 14}}, xaxis={"title": {"text": "epoch"}})
+    figure.update_layout(height=height, margin=_TITLED, title={"text": title, "font": {"size": 14}},
+                         xaxis={"title": {"text": "epoch"}})
     return figure
 
 
-def reliability(series: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
-    """Accuracy against confidence. `series`: name -> a row a bin with `confidence`, `accuracy`, `images`; on the diagonal is calibrated."""
+def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
+    """Accuracy against confidence; the diagonal is calibrated. `bins`: name -> a row a bin: confidence, accuracy, images."""
     figure = go.Figure()
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": GREY, "width": 1}, showlegend=False, hoverinfo="skip")
-    for (name, bins), colour in zip(series.items(), (GREY, BLUE, GREEN, AMBER), strict=False):
-        used = bins[bins["images"] > 0]
-        figure.add_scatter(x=used["confidence"], y=used["accuracy"], customdata=used["images"], mode="lines+markers", name=plotly(name),
-                           marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": GREY, "width": 1}, showlegend=False,
+                       hoverinfo="skip")
+    for (name, table), colour in zip(bins.items(), (GREY, BLUE, GREEN, AMBER), strict=False):
+        used = table[table["images"] > 0]
+        figure.add_scatter(x=used["confidence"], y=used["accuracy"], customdata=used["images"], mode="lines+markers",
+                           name=plotly(name), marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
                            hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata:,} images<extra></extra>")
-    figure.update_layout(height=height, margin=_TIGHT | {"t": 30}, title={"text": "Reliability", "font": {"size": 14}},
-                         xaxis={"title": {"text": "confidence"}, "range": [0, 1]}, yaxis={"title": {"text": "accuracy"}, "range": [0, 1]},
+    figure.update_layout(height=height, margin=_TITLED, title={"text": "Reliability", "font": {"size": 14}},
+                         xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
+                         yaxis={"title": {"text": "accuracy"}, "range": [0, 1]},
                          legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
     return figure

@@ -14,8 +14,11 @@ def pending(proposals: pd.DataFrame, curation: Curation, skipped: Set[frozenset[
 
     Left out: pairs that are one class by now, of which one was dropped, that are to stay apart, or that are in `skipped`.
     """
-    now = proposals.assign(**{column: [curation.mapping.get(name, name) for name in proposals[column]] for column in ("class_a", "class_b")})
+    now = proposals.copy()
+    for column in ("class_a", "class_b"):
+        now[column] = [curation.mapping.get(name, name) for name in proposals[column]]
     now["pair"] = [frozenset(pair) for pair in zip(now["class_a"], now["class_b"], strict=True)]
     now = now.sort_values("score", ascending=False, kind="stable").drop_duplicates("pair")
-    is_open = [len(pair) == 2 and "" not in pair and pair not in curation.keep_apart and pair not in skipped for pair in now["pair"]]
+    settled = curation.keep_apart | skipped
+    is_open = [len(pair) == 2 and "" not in pair and pair not in settled for pair in now["pair"]]
     return now[is_open].reset_index(drop=True)

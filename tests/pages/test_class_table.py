@@ -33,7 +33,8 @@ def test_the_table_counts_usable_images_and_lists_merged_classes(catalog):
 
 def test_edits_become_decisions(catalog):
     table = class_table(catalog, curated(catalog))  # =C, A, B, 라브4
-    made = edits(table, {1: {"series": " S ", "rename": "A2"}, 2: {"merge": "A"}, 0: {"drop": True}, 3: {"series": "", "rename": ""}})
+    made = edits(table, {1: {"series": " S ", "rename": "A2"}, 2: {"merge": "A"}, 0: {"drop": True},
+                         3: {"series": "", "rename": ""}})
     assert [(d.action, d.label, d.value) for d in made] == [
         ("drop_class", "=C", ""), ("series", "A", "S"), ("rename", "A", "A2"), ("merge", "B", "A")]
 

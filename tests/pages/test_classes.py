@@ -8,7 +8,8 @@ from pages.ui.proposals import pending
 
 PROPOSALS = pd.DataFrame({
     "class_a": ["K5_2019", "K5_2019", "라브4, 5세대"], "class_b": ["K5_2021", "라브4, 5세대", "<img src=x onerror=alert(1)>"],
-    "score": [0.9, 0.4, 0.7], "confusion_rate": [0.3, 0.1, 0.2], "centroid_distance": [0.02, 0.3, 0.1], "series_a": "", "series_b": ""})
+    "score": [0.9, 0.4, 0.7], "confusion_rate": [0.3, 0.1, 0.2], "centroid_distance": [0.02, 0.3, 0.1],
+    "series_a": "", "series_b": ""})
 
 
 def actions(workspace):
@@ -55,9 +56,11 @@ def test_skip_writes_nothing_and_can_be_taken_back(page, workspace):
 
 
 def test_proposals_are_about_the_classes_as_they_are_called_now(page, workspace, images):
-    curation = fold(images, [Decision("merge", label="K5_2021", value="K5_2019"), Decision("rename", label="라브4, 5세대", value="RAV4")])
+    curation = fold(images, [Decision("merge", label="K5_2021", value="K5_2019"),
+                             Decision("rename", label="라브4, 5세대", value="RAV4")])
     left = pending(PROPOSALS, curation, set())
-    assert list(zip(left["class_a"], left["class_b"], strict=True)) == [("RAV4", "<img src=x onerror=alert(1)>"), ("K5_2019", "RAV4")]
+    assert list(zip(left["class_a"], left["class_b"], strict=True)) == [
+        ("RAV4", "<img src=x onerror=alert(1)>"), ("K5_2019", "RAV4")]
 
 
 def test_without_proposals_the_page_offers_to_look_for_them_and_shows_the_table(open_page):

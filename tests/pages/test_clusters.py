@@ -14,8 +14,8 @@ from pages.ui.mixture import mixture
 
 def clusters(images):
     n = len(images)
-    return pd.DataFrame({"path": images["path"], "label": images["label"], "cluster": np.arange(n) // 5 % 3, "x": np.arange(n) * 1.0,
-                         "y": np.arange(n) % 7 * 1.0})
+    return pd.DataFrame({"path": images["path"], "label": images["label"], "cluster": np.arange(n) // 5 % 3,
+                         "x": np.arange(n) * 1.0, "y": np.arange(n) % 7 * 1.0})
 
 
 @pytest.fixture
@@ -93,7 +93,8 @@ def test_colourings_follow_findings_and_decisions(workspace, images, store_findi
     points = clusters(images).assign(row=np.arange(len(images)))
     store_findings("noise", pd.DataFrame({"path": images["path"][::-1], "flagged": [True] + [False] * (len(images) - 1)}))
     store_findings("outliers", pd.DataFrame({"path": images["path"], "score": np.linspace(0, 1, len(images))}))
-    store_findings("duplicates", pd.DataFrame({"group": [0, 0], "path": images["path"][:2], "keep": [True, False], "cross_class": False}))
+    store_findings("duplicates", pd.DataFrame({"group": [0, 0], "path": images["path"][:2], "keep": [True, False],
+                                               "cross_class": False}))
     curation = fold(images, [Decision("relabel", path=images["path"][1], value="K5_2021", sha256=images["sha256"][1]),
                              Decision("series", label="K5_2021", value="K5")])
     found = {name: paint(points, curation, workspace) for name, (paint, _) in COLOURINGS.items()}

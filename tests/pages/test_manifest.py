@@ -28,7 +28,8 @@ def about(images, row):
 
 
 def words(page):
-    return " ".join(element.value for kind in (page.markdown, page.caption, page.success, page.info, page.error) for element in kind)
+    kinds = (page.markdown, page.caption, page.success, page.info, page.error)
+    return " ".join(element.value for kind in kinds for element in kind)
 
 
 def figures(page):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,8 @@ NAMES = ["K5_2019", "<b>라브4</b>", "a & b"]
 
 @pytest.fixture
 def points():
-    return pd.DataFrame({"path": [f"{name}/<i>{i}</i>.jpg" for i, name in enumerate(NAMES * 2)], "x": np.arange(6.0), "y": np.arange(6.0)})
+    paths = [f"{name}/<i>{i}</i>.jpg" for i, name in enumerate(NAMES * 2)]
+    return pd.DataFrame({"path": paths, "x": np.arange(6.0), "y": np.arange(6.0)})
 
 
 def event(trace, index):
@@ -84,4 +87,4 @@ def test_reliability_leaves_empty_bins_out():
 def test_colours_that_follow_each_other_differ():
     colours = hues(400)
     assert len(set(colours[:30])) == 30
-    assert all(a != b for a, b in zip(colours, colours[1:], strict=False))
+    assert all(a != b for a, b in pairwise(colours))
