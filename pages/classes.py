@@ -40,7 +40,8 @@ def draw_proposals(workspace: Workspace) -> None:
     draw_pair(workspace, left.iloc[at], f"{at + 1} of {len(left):,}")
     with st.expander(f"All open proposals ({len(left):,})"):
         st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, height=320,
-                     selection_mode="single-row", on_select=lambda: select_pair(pairs), column_config=proposal_columns(list(left.columns)))
+                     selection_mode="single-row", on_select=lambda: select_pair(pairs),
+                     column_config=proposal_columns(list(left.columns)))
 
 
 def proposal_columns(found: list[str]) -> dict[str, object]:
