@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -24,13 +27,16 @@ def main() -> None:
     findings = needs.findings("duplicates", workspace)
     curation = loaders.curation(workspace)
     images = review.duplicate_images(findings, catalog, curation)
+    images["section"] = images["group"].astype(str)
     groups = review.duplicate_groups(images, curation.not_duplicates)
+    groups["id"] = groups["group"].astype(str)
     if groups.empty:
         st.success("No copies were found: every photo is there once.", icon=":material/check_circle:")
         return
     groups = _controls(workspace, images, groups)
-    gallery(workspace, _tiles(images, catalog, groups), KEY, _actions(images), sections=_sections(images, groups),
-            page_size=GROUPS_A_PAGE, size=190, empty="Nothing left here. All groups of copies are decided.")
+    gallery(workspace, images[images["group"].isin(groups["group"])], KEY, _actions(images), sections=groups,
+            describe=partial(_tiles, workspace), describe_sections=partial(_sections, images), page_size=GROUPS_A_PAGE,
+            size=190, empty="Nothing left here. All groups of copies are decided.")
 
 
 def _controls(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
@@ -54,11 +60,15 @@ def _accept_many(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFram
                       help="1: the same bytes or pixels. Lower takes in re-encoded, resized, cropped and mirrored copies.")
     across = st.toggle("Also groups whose images have different labels", key="duplicates-across")
     chosen = groups[groups["open"] & (across | ~groups["cross_class"])]["group"]
-    copies = suggestions("duplicates", images[images["group"].isin(chosen) & ~images["excluded"]], least)
-    note = f"Accepted duplicates of strength {least:.2f} and above · {count(len(copies), 'image')}"
-    st.button(f"Exclude {count(len(copies), 'image')}", type="primary", disabled=not copies, key="duplicates-accept",
-              on_click=decide, args=(workspace, copies, note))
+    open_images = images[images["group"].isin(chosen) & ~images["excluded"]]
+    many = count(int((~open_images["keep"] & (open_images["strength"] >= least)).sum()), "image")
+    st.button(f"Exclude {many}", type="primary", disabled=many.startswith("0 "), key="duplicates-accept", on_click=_accept,
+              args=(workspace, open_images, least, f"Accepted duplicates of strength {least:.2f} and above · {many}"))
     st.caption("One step: the Undo button in the sidebar takes all of it back.")
+
+
+def _accept(workspace: Workspace, images: pd.DataFrame, least: float, note: str) -> None:
+    decide(workspace, suggestions("duplicates", images, least), note)
 
 
 def _actions(images: pd.DataFrame) -> list[Action]:
@@ -78,28 +88,28 @@ def _actions(images: pd.DataFrame) -> list[Action]:
 
 
 def _sections(images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    kept = images[images["keep"]].drop_duplicates("group").set_index("group")
-    labels = images.groupby("group")["now"].unique()
+    """Title and note of the groups of one page."""
+    own = images[images["section"].isin(groups["id"])]
+    labels = own.groupby("section")["now"].unique()
+    reasons = own[own["keep"]].drop_duplicates("section").set_index("section")["reason"]
+    return groups.assign(
+        title=[f"{count(size, 'image')} · {' / '.join(filter(None, labels[group])) or 'no label'}"
+               for group, size in zip(groups["id"], groups["size"], strict=True)],
+        note=groups["id"].map(reasons).fillna(""),
+        badge=np.where(groups["cross_class"], "different labels", ""))[["id", "title", "note", "badge"]]
+
+
+def _tiles(workspace: Workspace, shown: pd.DataFrame) -> pd.DataFrame:
+    """What stands under and on the images of one page."""
+    facts = loaders.rows(workspace, shown["path"])
     return pd.DataFrame({
-        "id": groups["group"].astype(str),
-        "title": [f"{count(size, 'image')} · {' / '.join(labels[group]) or 'no label'}"
-                  for group, size in zip(groups["group"], groups["size"], strict=True)],
-        "note": [kept["reason"].get(group, "") for group in groups["group"]],
-        "badge": ["different labels" if cross else "" for cross in groups["cross_class"]],
-    })
-
-
-def _tiles(images: pd.DataFrame, catalog: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    shown = images[images["group"].isin(groups["group"])].copy()
-    facts = catalog.set_index("path").loc[shown["path"], ["width", "height", "size", "format"]].reset_index(drop=True)
-    shown["section"] = shown["group"].astype(str)
-    shown["caption"] = [f"{label or 'no label'}\n{row.width} x {row.height} · {_size(row.size)} · {row.format}"
-                        for label, row in zip(shown["now"], facts.itertuples(), strict=True)]
-    shown["badge"] = [_badge(row) for row in shown.itertuples()]
-    shown["tone"] = ["bad" if row.excluded else "good" if row.keep else "" for row in shown.itertuples()]
-    shown["keep"] = shown["keep"] & ~shown["excluded"]
-    shown["evidence"] = [{"kind": row.kind, "distance": float(row.distance), "unit": row.unit} for row in shown.itertuples()]
-    return shown[["path", "sha256", "caption", "badge", "tone", "section", "keep", "evidence"]]
+        "path": shown["path"], "sha256": shown["sha256"], "section": shown["section"],
+        "caption": [f"{label or 'no label'}\n{row.width} x {row.height} · {_size(row.size)} · {row.format}"
+                    for label, row in zip(shown["now"], facts.itertuples(), strict=True)],
+        "badge": [_badge(row) for row in shown.itertuples()],
+        "tone": ["bad" if row.excluded else "good" if row.keep else "" for row in shown.itertuples()],
+        "keep": shown["keep"] & ~shown["excluded"],
+        "evidence": [{"kind": row.kind, "distance": float(row.distance), "unit": row.unit} for row in shown.itertuples()]})
 
 
 def _badge(row: tuple) -> str:

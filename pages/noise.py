@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -31,8 +33,8 @@ def main() -> None:
     shown = _controls(bar, table, f"noise-{kind}")
     classes = sorted({name for name in curation.mapping.values() if name})
     galleries.gallery(
-        workspace, _tiles(kind, shown), f"noise-{kind}", _actions(kind, shown, classes), page_size=40, size=140,
-        inspector=lambda path: _inspect(workspace, kind, table, path),
+        workspace, shown, f"noise-{kind}", _actions(kind, shown, classes), describe=partial(_tiles, kind),
+        inspector=lambda path: _inspect(workspace, kind, table, path), page_size=40, size=140,
         empty="Nothing left here: everything suspicious of this kind is reviewed.")
 
 
@@ -50,6 +52,7 @@ def _controls(bar: DeltaGenerator, table: pd.DataFrame, key: str) -> pd.DataFram
 
 
 def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
+    """What stands under and on the images of one page."""
     tiles = pd.DataFrame({"path": shown["path"], "sha256": shown["sha256"]})
     label = shown["now"].where(shown["now"] != "", "no label")
     tiles["caption"] = {"noise": lambda: label + "\n→ " + shown["suggested_label"],
@@ -80,9 +83,9 @@ def _actions(kind: str, shown: pd.DataFrame, classes: list[str]) -> list[Action]
         return [galleries.EXCLUDE, fine, *restore]
     if kind == "outliers":
         return [galleries.EXCLUDE, galleries.LABEL_OK, other, galleries.UNSURE, *restore]
-    suggested = dict(zip(shown["path"], shown["suggested_label"], strict=True))
 
     def move(selection: Selection) -> list[Decision]:
+        suggested = shown.set_index("path")["suggested_label"]
         return [Decision("relabel", path=path, value=suggested[path]) for path in selection.paths]
 
     return [Action("move", "Move to suggestion", move, key="m", primary=True), galleries.LABEL_OK, galleries.EXCLUDE, other,

@@ -79,22 +79,32 @@ def relabel(classes: Sequence[str], label: str = "Other label…") -> Action:
     return Action("relabel", label, on_images("relabel"), key="l", choose=tuple(classes))
 
 
+Describe = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def _as_it_is(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows
+
+
 def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequence[Action] = (), *,
-            sections: pd.DataFrame | None = None, inspector: Callable[[str], None] | None = None,
-            page_size: int = PAGE_SIZE, size: int = 150, empty: str = "No images here.") -> Event | None:
+            sections: pd.DataFrame | None = None, describe: Describe = _as_it_is, describe_sections: Describe = _as_it_is,
+            inspector: Callable[[str], None] | None = None, page_size: int = PAGE_SIZE, size: int = 150,
+            empty: str = "No images here.") -> Event | None:
     """Show `tiles` as a paged grid and apply `actions` to what is selected in it.
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
     bad or ''), `section`, `evidence` (dict, goes into the journal with a decision). Order is kept.
     `sections`: columns `id`, `title`, `note`, `badge`: the grid is divided by `tiles.section`, a click on an image toggles
     whether it is kept (column `keep` of tiles at first), and pages count sections.
+    `describe`, `describe_sections`: make these columns from the rows of one page, so that the other pages cost nothing;
+    then `tiles` needs only `section`, and `sections` only `id`, before.
     `inspector`: called with the path of the image in focus, draws beside the grid; a click then selects only that image.
     Returns the click on an action without `decisions`, once.
     """
     if tiles.empty:
         st.caption(empty)
         return None
-    _paged(workspace, tiles, key, tuple(actions), sections, inspector, page_size, size)
+    _paged(workspace, tiles, key, tuple(actions), sections, describe, describe_sections, inspector, page_size, size)
     happened: Event | None = st.session_state.pop(f"{key}.event", None)
     return happened
 
@@ -119,18 +129,17 @@ def reset(key: str) -> None:
 
 @st.fragment
 def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[Action, ...], sections: pd.DataFrame | None,
-           inspector: Callable[[str], None] | None, page_size: int, size: int) -> None:
+           describe: Describe, describe_sections: Describe, inspector: Callable[[str], None] | None, page_size: int,
+           size: int) -> None:
     if st.session_state.pop(f"{key}.changed", False):
         st.rerun(scope="app")
     count = len(tiles) if sections is None else len(sections)
     pages = max(1, -(-count // page_size))
     page = min(max(int(st.session_state.get(f"{key}.page", 0)), 0), pages - 1)
     window = slice(page * page_size, (page + 1) * page_size)
-    if sections is None:
-        shown, shown_sections = tiles.iloc[window], None
-    else:
-        shown_sections = sections.iloc[window]
-        shown = tiles[tiles["section"].isin(shown_sections["id"])]
+    shown_sections = None if sections is None else describe_sections(sections.iloc[window])
+    shown = tiles.iloc[window] if shown_sections is None else tiles[tiles["section"].isin(shown_sections["id"])]
+    shown = describe(shown)
     focus = st.session_state.get(f"{key}.focus")
     paths = shown["path"].tolist()
     if inspector and focus not in paths:  # decided and gone: the next one moves up into its place
