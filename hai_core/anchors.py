@@ -144,6 +144,8 @@ class Heirs:
 
     def resolve(self, decision: Decision) -> Decision:
         """The decision with the names of vanished classes replaced by their heirs' names, where there is one."""
+        if not self._label:
+            return decision
         sketches: dict[str, list[str]] = _noted(decision).get("classes", {})
         gone = [name for name in _names_of(decision) if name in sketches and name not in self._classes]
         if not gone:

@@ -8,6 +8,7 @@ checked against cannot change before it is committed.
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
@@ -65,6 +66,9 @@ class Journal:
         self._workspace = workspace.id
         self._file = workspace.journal
         self._engine = tables.engine(workspace.journal, os.environ.get("HAI_DATABASE_URL"))
+        self._readers = tables.snapshots(self._engine)
+        self._made: list[Decision] = []  # all decisions read so far: they never change, so that only new ones are read again
+        self._reading = threading.Lock()
 
     # -- reading
 
@@ -76,9 +80,10 @@ class Journal:
 
     def live(self) -> list[Decision]:
         """The decisions that count, in journal order: those of batches that are not undone."""
-        entries, rows = self._read()
-        dead = _dead(entries.values())
-        return [as_decision(row, entries[row.batch]) for row in rows if row.batch not in dead]
+        with self._reading, self._readers.connect() as connection:
+            self._made += self._told(connection, tables.decisions.c.seq > (self._made[-1].seq if self._made else 0))
+            dead = _undone(self._switched(connection))
+            return [decision for decision in self._made if decision.batch not in dead]
 
     def curation(self, catalog: pd.DataFrame) -> Curation:
         """What the live decisions add up to."""
@@ -124,12 +129,11 @@ class Journal:
         return connection.execute(select(tables.batches).where(mine).order_by(tables.batches.c.number)).all()
 
     def _read(self) -> tuple[dict[str, Row[Any]], list[Row[Any]]]:
-        """All entries by id, and all their decisions: decisions of a batch written between the two queries are left out."""
+        """All entries by id, and all their decisions."""
         decisions = tables.decisions
         mine = select(decisions).where(decisions.c.workspace == self._workspace).order_by(decisions.c.seq)
-        with self._engine.connect() as connection:
-            entries = {row.id: row for row in self._entries(connection)}
-            return entries, [row for row in connection.execute(mine) if row.batch in entries]
+        with self._readers.connect() as connection:
+            return {row.id: row for row in self._entries(connection)}, list(connection.execute(mine))
 
     # -- writing
 
@@ -224,18 +228,19 @@ class Journal:
             batches.c.workspace == self._workspace, batches.c.kind.in_(("undo", "redo"))))
         return _last_switch((row.target, row.kind) for row in rows)
 
-    def _told(self, connection: Connection, actions: Sequence[str]) -> list[Decision]:
-        """All decisions with these actions, undone ones too, in journal order."""
+    def _told(self, connection: Connection, condition: ColumnElement[bool]) -> list[Decision]:
+        """The decisions that fulfil a condition, undone ones too, in journal order."""
         decisions, batches = tables.decisions, tables.batches
-        joined = decisions.join(batches)
-        rows = connection.execute(select(decisions, batches.c.author, batches.c.time).select_from(joined).order_by(
-            decisions.c.seq).where(decisions.c.workspace == self._workspace, decisions.c.action.in_(actions)))
+        rows = connection.execute(
+            select(decisions, batches.c.author, batches.c.time).select_from(decisions.join(batches))
+            .where(decisions.c.workspace == self._workspace, condition).order_by(decisions.c.seq))
         return [as_decision(row, row) for row in rows]
 
     def _names(self, connection: Connection, catalog: pd.DataFrame) -> ClassNames:
         """The class names as the live journal leaves them."""
         dead = _undone(self._switched(connection))
-        return read_names(catalog, [d for d in self._told(connection, SUCCESSOR_ACTIONS) if d.batch not in dead])[0]
+        told = self._told(connection, tables.decisions.c.action.in_(SUCCESSOR_ACTIONS))
+        return read_names(catalog, [decision for decision in told if decision.batch not in dead])[0]
 
     def _switch(self, kind: str, batch: str | None, catalog: pd.DataFrame, author: str, note: str) -> Batch:
         with self._write() as write:
@@ -274,7 +279,7 @@ class Journal:
             decisions.c.workspace == self._workspace, decisions.c.batch == target)))
         if not own & set(SUCCESSOR_ACTIONS if kind == "undo" else NAMING_ACTIONS):
             return  # nothing else depends on these
-        told = self._told(connection, NAMING_ACTIONS)
+        told = self._told(connection, decisions.c.action.in_(NAMING_ACTIONS))
         now = [decision for decision in told if decision.batch not in dead]
         then = [decision for decision in told if decision.batch not in dead ^ {target}]
         before, after = read_names(catalog, now)[1], read_names(catalog, then)[1]

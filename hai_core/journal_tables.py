@@ -99,6 +99,11 @@ def engine(file: Path, url: str | None) -> Engine:
     return made
 
 
+def snapshots(engine: Engine) -> Engine:
+    """The same database for readers: all statements of one connection see one moment. SQLite's transactions do anyway."""
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
+
+
 def _plain_transactions(connection: Any, _record: Any) -> None:
     """BEGIN and COMMIT where SQLAlchemy says so; the driver's own habit would let a transaction start late."""
     connection.isolation_level = None
