@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from hai_core import jobs
+from hai_core import demo, jobs
 from hai_core.decisions import Curation
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, progress, review, state
@@ -50,6 +50,7 @@ def main() -> None:
     left, right = st.columns([1.15, 1], gap="large")
     with left:
         _left_to_review(workspace, todo)
+        _planted(workspace, catalog)
         _stale(curation)
     with right:
         _class_sizes(catalog, curation)
@@ -61,30 +62,31 @@ def _next_step(workspace: Workspace, todo: dict[str, review.Progress | None]) ->
     """The one thing that is best done now."""
     missing = [kind for kind in ("duplicates", "quality", "noise") if todo[kind] is None]
     waiting = [(kind, progress) for kind, progress in todo.items() if progress is not None and progress.left]
-    with st.container(border=True):
-        words, button = st.columns([3, 1], vertical_alignment="center")
-        with button:
-            if missing:
-                progress.start_button("Look for all of it", workspace, needs.find_command(workspace, *missing), "next-find")
-                said = "Look for " + ", ".join(needs.KINDS[kind] for kind in missing) + "."
-            elif waiting:
-                kind, left = waiting[0]
-                said = f"Review {KINDS[kind].title.lower()}: {count(left.left, KINDS[kind].unit)} left. All can be undone."
-                _go("Review", KINDS[kind].page, KINDS[kind].query)
-            elif loaders.manifests(workspace).empty:
-                said = "All findings are reviewed. Freeze the cleaned data set into a manifest."
-                _go("Build a manifest", "pages/manifest.py")
-            elif not workspace.runs.is_dir():
-                said = "A manifest is built. Train an ensemble on it."
-                _go("Train", "pages/training.py")
-            else:
-                said = "See which classes the ensemble confuses, and go round again from there."
-                _go("See confusions", "pages/confusions.py")
-        words.markdown(f"**Next:** {said}")
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        if missing:
+            _say("Look for " + ", ".join(needs.KINDS[kind] for kind in missing) + ".")
+            progress.start_button("Look for all of it", workspace, needs.find_command(workspace, *missing), "next-find")
+        elif waiting:
+            kind, left = waiting[0]
+            _say(f"Review {KINDS[kind].title.lower()}: {count(left.left, KINDS[kind].unit)} left. All can be undone.")
+            _go("Review", KINDS[kind].page, KINDS[kind].query)
+        elif loaders.manifests(workspace).empty:
+            _say("All findings are reviewed. Freeze the cleaned data set into a manifest.")
+            _go("Build a manifest", "pages/manifest.py")
+        elif not workspace.runs.is_dir():
+            _say("A manifest is built. Train an ensemble on it.")
+            _go("Train", "pages/training.py")
+        else:
+            _say("See which classes the ensemble confuses, and go round again from there.")
+            _go("See confusions", "pages/confusions.py")
+
+
+def _say(words: str) -> None:
+    st.markdown(f"**Next:** {words}", width="stretch")
 
 
 def _go(label: str, page: str, query: dict[str, str] | None = None) -> None:
-    if st.button(label, type="primary", key="next-go", width="stretch"):
+    if st.button(label, type="primary", key="next-go"):
         st.switch_page(page, query_params=query)
 
 
@@ -106,11 +108,31 @@ def _left_to_review(workspace: Workspace, todo: dict[str, review.Progress | None
         with state_of:
             if done is None:
                 progress.start_button("Look for them", workspace, needs.find_command(workspace, kind), f"find-{kind}",
-                                      primary=False)
+                                      quiet=True)
             elif not done.total:
                 st.caption("None found.")
             else:
                 st.progress(done.done / done.total, text=f"{done.done:,} of {count(done.total, place.unit)} done")
+
+
+def _planted(workspace: Workspace, catalog: pd.DataFrame) -> None:
+    """For a data set that comes with its truth (the demo): how many of the planted faults the decisions have found."""
+    truth = demo.truth_for(workspace.images)
+    if truth is None:
+        return
+    entries = loaders.entries(workspace)
+    score = demo.check_decisions(entries[entries["live"]], truth, [label for label in catalog["label"].unique() if label])
+    found = int(score.planted["found"].sum())
+    st.subheader("Planted faults found so far")
+    st.progress(found / len(score.planted), text=f"{found:,} of {len(score.planted):,}")
+    table = score.by_fault
+    st.dataframe(pd.DataFrame({
+        "Fault": table["fault"].str.replace("_", " "), "Share": table["found"] / table["planted"],
+        "Found": table["found"].astype(str) + " of " + table["planted"].astype(str)}), hide_index=True,
+        column_config={"Share": st.column_config.ProgressColumn("", min_value=0, max_value=1, format="percent")})
+    if score.false_alarms:
+        with st.expander(f"{count(len(score.false_alarms), 'decision')} about images without a planted fault"):
+            st.dataframe(pd.DataFrame({"Image or classes": score.false_alarms}), hide_index=True)
 
 
 def _stale(curation: Curation) -> None:

@@ -29,9 +29,10 @@ def find_command(workspace: Workspace, *kinds: str) -> list[str]:
 def catalog(workspace: Workspace) -> pd.DataFrame:
     """The catalog. Before the first indexing: says so, offers it, shows its progress, and stops the page."""
     if loaders.stamp(workspace.catalog / "catalog.parquet") is None:
-        st.info("The images are not indexed yet. Indexing reads every photo once: its size, sharpness, hashes and a thumbnail.",
-                icon=":material/photo_library:")
-        progress.start_button("Index the images", workspace, index_command(workspace), "need-index")
+        if not progress.runs(workspace, ("index", "demo")):
+            st.info("The images are not indexed yet. Indexing reads every photo once: size, sharpness, hashes and a thumbnail.",
+                    icon=":material/photo_library:")
+            progress.start_button("Index the images", workspace, index_command(workspace), "need-index")
         progress.job_panel(workspace, ("index", "demo"), key="need-index")
         st.stop()
     return loaders.catalog(workspace)
@@ -41,9 +42,10 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame:
     """The findings of a kind. Before the first search: says so, offers it, shows its progress, and stops the page."""
     table = loaders.findings(kind, workspace)
     if table is None:
-        st.info(f"Not looked for yet: {KINDS[kind]}.", icon=":material/search:")
-        progress.start_button(f"Look for {KINDS[kind]}", workspace, find_command(workspace, kind), f"need-{kind}")
-        progress.job_panel(workspace, (f"find {kind}", "embed"), key=f"need-{kind}")
+        if not progress.runs(workspace, ("find",)):
+            st.info(f"Not looked for yet: {KINDS[kind]}.", icon=":material/search:")
+            progress.start_button(f"Look for {KINDS[kind]}", workspace, find_command(workspace, kind), f"need-{kind}")
+        progress.job_panel(workspace, "find", key=f"need-{kind}")
         st.stop()
     if not loaders.findings_are_current(kind, workspace):
         note, button = st.columns([4, 1], vertical_alignment="center")

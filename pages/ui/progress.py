@@ -21,13 +21,13 @@ _STATE = {"running": ("Running", ":material/progress_activity:"), "unknown": ("R
 _WATCHED = "watched-jobs"  # ids of jobs that were seen running: when one ends, the page is drawn anew
 
 
-def start_button(label: str, workspace: Workspace, argv: Sequence[str], key: str, *, primary: bool = True,
+def start_button(label: str, workspace: Workspace, argv: Sequence[str], key: str, *, primary: bool = True, quiet: bool = False,
                  help: str = "") -> bool:
     """A button that starts `python -m hai_core ARGV` as a job and shows that command. True on the run after the click."""
     active = any(job.active and job.argv == tuple(argv) for job in jobs.list_jobs(workspace))
-    clicked = st.button(label, key=key, type="primary" if primary else "secondary", disabled=active, on_click=start,
-                        args=(workspace, tuple(argv)), help=help or shlex.join(["python", "-m", "hai_core", *argv]))
-    return clicked
+    weight = "tertiary" if quiet else "primary" if primary else "secondary"
+    return st.button(label, key=key, type=weight, disabled=active, on_click=start, args=(workspace, tuple(argv)),
+                     help=help or shlex.join(["python", "-m", "hai_core", *argv]))
 
 
 def start(workspace: Workspace, argv: Sequence[str]) -> Job | None:
@@ -39,10 +39,15 @@ def start(workspace: Workspace, argv: Sequence[str]) -> Job | None:
         return None
 
 
+def runs(workspace: Workspace, kinds: Sequence[str]) -> bool:
+    """Whether a job of one of these kinds is running."""
+    return any(job.active for job in _jobs(workspace, kinds))
+
+
 def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: int = 1, key: str = "jobs") -> None:
     """Running jobs and the newest `ended` ones that ended, refreshed by itself while something runs.
 
-    `kind`: show only jobs whose command begins with one of these words, such as "train" or "find noise"; all when empty.
+    `kind`: show only jobs of these commands, such as "train" or "find noise"; all when empty.
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     active = any(job.active for job in _jobs(workspace, kinds))
@@ -54,8 +59,8 @@ def _jobs(workspace: Workspace, kinds: Sequence[str]) -> list[Job]:
 
 
 def _is_kind(job: Job, kind: str) -> bool:
-    words = tuple(kind.split())
-    return job.argv[: len(words)] == words
+    command, *arguments = kind.split()
+    return job.argv[0] == command and set(arguments) <= set(job.argv)
 
 
 def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, key: str) -> None:

@@ -20,12 +20,12 @@ def show() -> None:
                 "a click, every decision can be undone, and the cleaned images train an ensemble that shows what it confuses. "
                 "**Your photos are only read, never changed.**")
     demo, own = st.columns(2, gap="large")
-    with demo.container(border=True):
+    with demo.container(border=True, height="stretch"):
         st.subheader("Try it on the demo")
         st.markdown("About 700 drawn vehicles in 24 look-alike classes, with planted faults of every kind. "
                     "The workbench tells you how many of them you found.")
         st.button("Open the demo", type="primary", on_click=open_demo, icon=":material/play_arrow:", key="open-demo")
-    with own.container(border=True):
+    with own.container(border=True, height="stretch"):
         st.subheader("Start with your photos")
         _new("welcome")
     _open_other("welcome")
@@ -85,7 +85,7 @@ def open_demo() -> None:
     root = workspaces_root() / DEMO
     if not (root / "workspace.json").exists():
         data = workspaces_root() / f"{DEMO}-data"
-        (data / "images").mkdir(parents=True, exist_ok=True)
-        workspace = Workspace.create(root, data / "images")
+        data.mkdir(parents=True, exist_ok=True)
+        workspace = Workspace.create(root, data)  # the command points it to data/images when these are drawn
         jobs.start(workspace, ["demo", str(data), "-w", str(workspace.root)])
     state.choose(root.resolve())

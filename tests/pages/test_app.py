@@ -35,7 +35,7 @@ def test_one_click_makes_the_demo_workspace_and_starts_its_job(app, started, tmp
     app.run().button(key="open-demo").click().run()
     root = tmp_path / "workspaces" / "demo"
     workspace = Workspace.open(root)
-    assert started == [("demo", ["demo", str(workspace.images.parent), "-w", str(root)])]
+    assert started == [("demo", ["demo", str(workspace.images), "-w", str(root)])]
     assert app.session_state["workspace"] == str(root)
     assert app.query_params["w"] == "demo"
     assert app.title[0].value == "demo"

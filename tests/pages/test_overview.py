@@ -9,7 +9,9 @@ import pytest
 
 from hai_core import jobs
 from hai_core.decisions import Journal
+from hai_core.demo.plan import TRUTH
 from hai_core.records import Decision
+from hai_core.workspace import write_table
 
 
 @pytest.fixture
@@ -104,3 +106,18 @@ def test_a_job_that_ended_badly_is_shown_until_another_runs(open_page, workspace
     app = open_page("overview")
     assert [error.value for error in app.error] == ["there is no folder \\/gone"]
     assert app.button(key=f"overview-last-resume-{folder.name}")
+
+
+def test_for_the_demo_the_found_faults_are_counted(open_page, workspace, images, tmp_path):
+    photos = tmp_path / "demo" / "images"
+    photos.mkdir(parents=True)
+    workspace.relink(photos)
+    dark, copy, source = images["path"][:3]
+    rows = [(dark, "dark", "", "", ""), (copy, "exact_duplicate", "", source, "")]
+    write_table(pd.DataFrame(rows, columns=TRUTH), tmp_path / "demo" / "truth.csv")
+    assert "0 of 2" in [bar.proto.text for bar in open_page("overview").get("progress")]
+    Journal(workspace).append([Decision("exclude", path=path) for path in (dark, images["path"][9])], images, author="t")
+    app = open_page("overview")
+    assert not app.exception
+    assert "1 of 2" in [bar.proto.text for bar in app.get("progress")]
+    assert app.expander[0].label == "1 decision about images without a planted fault"
