@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from hai_core import pixels, progress, tree, workers
@@ -100,18 +101,20 @@ def _refresh(images: Path, folder: Path, labels_file: Path | None, verify: bool,
         with Store(folder, pixels.VERSION) as store:
             current = store.snapshot_is_current
             known = pd.read_parquet(store.snapshot) if current else store.table()
-            same = _unchanged(found, known, verify)
+            position = pd.Index(known["path"]).get_indexer(pd.Index(found["path"]))
+            same = _unchanged(found, known, position, verify)
             decoded = _read(images, found[~same], store, workers)
-            gone = known[~known["path"].isin(found["path"])]
+            gone = known.drop(index=position[position >= 0])
             store.remove(gone["path"].tolist())
             if current and same.all() and gone.empty and known["label"].tolist() == found_labels:
                 table = known
             else:
                 table = store.table()
+                assert table["path"].tolist() == found["path"].tolist()
                 table.insert(COLUMNS.index("label"), "label", pd.Series(found_labels, dtype="str"))
                 store.save_snapshot(table)
                 store.drop_thumbnails(set(gone["sha256"]) - set(table["sha256"]))
-    moved = _moved(gone, table[~table["path"].isin(known["path"])])
+    moved = 0 if gone.empty else _moved(gone, table[~table["path"].isin(known["path"])])
     unreadable = int((table["status"] == UNREADABLE).sum())
     return table, IndexReport(len(table), unreadable, decoded, int(same.sum()), len(gone), moved, time.monotonic() - began)
 
@@ -157,10 +160,14 @@ def _find(images: Path, labels: Mapping[str, str] | None) -> pd.DataFrame:
     return files
 
 
-def _unchanged(found: pd.DataFrame, known: pd.DataFrame, verify: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which rows of `found` need no new outcome. A file whose bytes could not be read is tried again every time."""
-    position = pd.Index(known["path"]).get_indexer(pd.Index(found["path"]))
-    before = known.take(np.maximum(position, 0)) if len(known) else known.reindex(np.zeros(len(found), int))
+def _unchanged(found: pd.DataFrame, known: pd.DataFrame, position: npt.NDArray[np.intp], verify: bool) -> npt.NDArray[np.bool_]:
+    """Which rows of `found`, in row `position` of `known` (-1: none), need no new outcome.
+
+    A file whose bytes could not be read is tried again every time.
+    """
+    if known.empty:
+        return np.zeros(len(found), np.bool_)
+    before = known.take(np.maximum(position, 0))  # not reindex: its NaN would make floats of times that need all 64 bits
     same = position >= 0
     for name in ("file", "size", "mtime_ns", "inode"):
         same &= found[name].to_numpy() == before[name].to_numpy()

@@ -127,6 +127,15 @@ def test_a_file_swapped_for_one_of_the_same_size_and_time_is_read_again(make_tre
     assert (before["sha256"] != after["sha256"]).all()
 
 
+def test_a_nanosecond_is_a_change_even_beside_new_files(make_tree: MakeTree, store: Path) -> None:
+    images = make_tree("a/1.jpg")
+    os.utime(images / "a/1.jpg", ns=(0, 1_700_000_000_000_000_000))
+    refresh(images, store)
+    os.utime(images / "a/1.jpg", ns=(0, 1_700_000_000_000_000_001))
+    make_tree("a/0.jpg")
+    assert refresh(images, store)[1].unchanged == 0
+
+
 def test_verify_finds_bytes_that_changed_behind_the_file_system(make_tree: MakeTree, store: Path) -> None:
     images = make_tree("a/1.jpg")
     before, _ = refresh(images, store)
