@@ -24,6 +24,8 @@ def project(features: npt.NDArray[np.float32], method: Method = "tsne", seed: in
     """
     if method not in get_args(Method):
         raise InputError(f"there is no projection {method!r}; choose one of {', '.join(get_args(Method))}")
+    if len(features) < 2:
+        return np.zeros((len(features), 2), np.float32)
     if len(features) < 5 or method == "pca":
         return _padded(reduce(features, 2, seed))
     reduced = reduce(features, PCA_DIMENSIONS, seed)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hai_core.projection import project
+from hai_core.workspace import InputError
+
+
+def groups(n=30, size=4, dim=64, seed=0):
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(size), n)
+    return (rng.normal(size=(size, dim))[codes] * 4 + rng.normal(size=(n * size, dim))).astype(np.float32), codes
+
+
+def purity(points, codes):
+    """Share of images whose nearest neighbour has the same code."""
+    distance = ((points[:, None] - points[None]) ** 2).sum(-1)
+    np.fill_diagonal(distance, np.inf)
+    return (codes[distance.argmin(1)] == codes).mean()
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap", "pca"])
+def test_groups_stay_together_and_a_seed_repeats(method):
+    features, codes = groups()
+    points = project(features, method, seed=3)
+    assert points.shape == (120, 2)
+    assert purity(np.random.default_rng(0).normal(size=(120, 2)), codes) < 0.5 < 0.95 < purity(points, codes)
+    np.testing.assert_array_equal(points, project(features, method, seed=3))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 7])
+@pytest.mark.parametrize("method", ["tsne", "umap", "pca"])
+def test_few_images(method, n):
+    features = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+    assert project(features, method).shape == (n, 2)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(InputError, match="mds"):
+        project(np.zeros((9, 3), np.float32), "mds")
