@@ -12,8 +12,10 @@ from hai_core import demo, jobs
 from hai_core.decisions import Curation
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, progress, review, state
+from pages.ui.gallery import strip
 from pages.ui.text import count, text
 
+SAMPLED = 10  # images of the strip
 NAMED_BARS = 60  # classes whose names fit under each other
 
 
@@ -47,6 +49,7 @@ def main() -> None:
     progress.job_panel(workspace, ended=0, key="overview")
     _next_step(workspace, todo)
     _figures(catalog, curation)
+    _sample(workspace, curation)
     left, right = st.columns([1.15, 1], gap="large")
     with left:
         _left_to_review(workspace, todo)
@@ -62,7 +65,7 @@ def _next_step(workspace: Workspace, todo: dict[str, review.Progress | None]) ->
     """The one thing that is best done now."""
     missing = [kind for kind in ("duplicates", "quality", "noise") if todo[kind] is None]
     waiting = [(kind, progress) for kind, progress in todo.items() if progress is not None and progress.left]
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center"):
         if missing:
             _say("Look for " + ", ".join(needs.KINDS[kind] for kind in missing) + ".")
             progress.start_button("Look for all of it", workspace, needs.find_command(workspace, *missing), "next-find")
@@ -99,6 +102,15 @@ def _figures(catalog: pd.DataFrame, curation: Curation) -> None:
         column.metric(name, f"{value:,}")
 
 
+def _sample(workspace: Workspace, curation: Curation) -> None:
+    """One image each of some classes, spread over their names: what this data set looks like."""
+    classes = sorted({name for name in curation.mapping.values() if name})
+    chosen = [classes[at * len(classes) // SAMPLED] for at in range(SAMPLED)] if len(classes) > SAMPLED else classes
+    images = [loaders.typical(workspace, name, 1).assign(caption=name) for name in chosen]
+    if images:
+        strip(workspace, pd.concat(images), key="overview-sample", size=110)
+
+
 def _left_to_review(workspace: Workspace, todo: dict[str, review.Progress | None]) -> None:
     st.subheader("Left to review")
     for kind, place in KINDS.items():
@@ -129,7 +141,7 @@ def _planted(workspace: Workspace, catalog: pd.DataFrame) -> None:
     st.dataframe(pd.DataFrame({
         "Fault": table["fault"].str.replace("_", " "), "Share": table["found"] / table["planted"],
         "Found": table["found"].astype(str) + " of " + table["planted"].astype(str)}), hide_index=True,
-        column_config={"Share": st.column_config.ProgressColumn("", min_value=0, max_value=1, format="percent")})
+        column_config={"Share": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")})
     if score.false_alarms:
         with st.expander(f"{count(len(score.false_alarms), 'decision')} about images without a planted fault"):
             st.dataframe(pd.DataFrame({"Image or classes": score.false_alarms}), hide_index=True)
@@ -160,7 +172,7 @@ def _class_sizes(catalog: pd.DataFrame, curation: Curation) -> None:
     if many:
         chart = chart.encode(x=alt.X("label", sort=None, axis=None), y=alt.Y("images", title=None)).properties(height=260)
     else:
-        names = alt.Y("label", sort=None, title=None, axis=alt.Axis(labelLimit=220))
+        names = alt.Y("label", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False, labelFlush=False))
         chart = chart.encode(y=names, x=alt.X("images", title=None)).properties(height=alt.Step(17))
     st.altair_chart(chart)
 
