@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 
 BUSY_SECONDS = 30
 
@@ -20,7 +20,7 @@ def connect(file: Path) -> Engine:
     if url:
         return create_engine(url, pool_pre_ping=True)
     file.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _write_ahead)
     return engine
 
