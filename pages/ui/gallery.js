@@ -49,8 +49,10 @@ class View {
     this.shown = shown;
     this.still = data.mode === "strip" || data.mode === "picture";
     const paths = this.paths();
-    if (changed) this.selected = this.selectedAfter(turned, paths);
-    if (data.focus) this.focused = data.focus;
+    if (changed) {
+      this.selected = this.selectedAfter(turned, paths);
+      if (data.focus) this.focused = data.focus; // else the person may have moved on since this was asked for
+    }
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
     if (changed) this.draw();
@@ -85,15 +87,16 @@ class View {
 
   toolbar(size) {
     const bar = make("div", "hg-toolbar", "", { role: "toolbar", "aria-label": "Gallery" });
-    if (this.data.mode === "select" && this.data.actions.length) {
-      this.count = make("span", "hg-count", "", { "data-testid": "selection-count", "aria-live": "polite" });
-      bar.append(this.count, ...this.data.actions.map((action) => actionButton(action, (...clicked) => this.act(...clicked))));
+    this.count = make("span", "hg-count", "", { "data-testid": "selection-count", "aria-live": "polite" });
+    bar.append(this.count);
+    if (this.data.mode === "select") {
+      bar.append(...this.data.actions.map((action) => actionButton(action, (...clicked) => this.act(...clicked))));
     }
     bar.append(make("span", "hg-space"), sizeSlider(size, (chosen) => {
       sessionStorage.setItem("hg-size", chosen);
       this.root.style.setProperty("--hg-size", `${chosen}px`);
     }));
-    if (this.data.pages > 1) bar.append(pager(this.data, (to) => this.send({ type: "page", to })));
+    bar.append(pager(this.data, (to) => this.send({ type: "page", to })));
     bar.append(button("?", "hg-quiet", () => this.showKeys(), { title: "Keys", "aria-label": "Show the keys" }));
     return bar;
   }
@@ -136,7 +139,8 @@ class View {
       node.tabIndex = path === this.focused ? 0 : -1;
     }
     for (const node of this.root.querySelectorAll("[data-action]")) this.markButton(node);
-    if (this.data.mode === "select" && this.count) this.count.textContent = `${this.selected.size} selected`;
+    const rest = this.nodes.size - this.selected.size;
+    this.count.textContent = this.data.mode === "keep" ? `${this.selected.size} kept, ${rest} not` : `${this.selected.size} selected`;
   }
 
   markButton(node) {
