@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hai_core.ensemble.calibrate import Floats, Labels, log_loss
+from hai_core.probabilities import Floats, Labels, log_loss
 from hai_core.taxonomy import normalize
 from hai_core.workspace import InputError
 

@@ -1,13 +1,12 @@
-"""Test-time augmentation: a fixed, listed set of views, never a random one."""
+"""Test-time augmentation: a fixed, listed set of views, never a random one. Their logits are averaged."""
 
 from __future__ import annotations
 
+from hai_core.embeddings import VIEWS, View
 from hai_core.workspace import InputError
 
-VIEWS = ("center", "mirror")  # as `embeddings` names them
 
-
-def views(count: int) -> tuple[str, ...]:
+def views(count: int) -> tuple[View, ...]:
     """The first `count` views: 1 is the image as it is, 2 adds its left-right mirror image.
 
     Raises InputError for any other number.

@@ -29,8 +29,8 @@ class _Section(BaseModel):
 class LinearOptions(_Section):
     """Options of the linear head."""
 
-    scale: float = Field(default=30.0, gt=0, description="Length that features are brought to before the head: higher learns "
-                                                         "faster and fits the training images more closely.")
+    scale: float = Field(default=16.0, gt=0, description="Length of the first weights, which point at the class means: higher "
+                                                         "starts surer and fits the training images more closely.")
 
 
 class AdaFaceOptions(_Section):
@@ -55,21 +55,25 @@ class Config(_Section):
         default=[["tf_efficientnet_lite0", "tf_efficientnet_lite2"]],
         description="Each recipe is a list of backbones whose L2-normalised features stand side by side; every recipe is "
                     "trained on every fold, and recipes are averaged in the ensemble.")
-    mirror: bool = Field(default=True, description="Train on the mirrored images too; doubles the embedding time.")
+    mirror: bool = Field(default=False, description="Train on mirrored images too, and predict from both; embedding takes "
+                                                    "twice as long.")
+    whiten: float | None = Field(
+        default=0.3, gt=0, le=1, description="Whitening of the features by their spread within classes, learned from the "
+        "training folds. The value is how far that spread is shrunk: 0.1 trusts it, 1 ignores it. Empty: none.")
     head: Literal["linear", "adaface"] = Field(
         default="linear", description="linear: the plain classifier. adaface: cosine with a margin that follows image quality.")
     linear: LinearOptions | None = Field(default=None, description="Options of the linear head.")
     adaface: AdaFaceOptions | None = Field(default=None, description="Options of the AdaFace head.")
     loss: Literal["ce", "focal", "ce+focal"] = Field(
         default="ce", description="ce: cross-entropy, best calibrated. focal: hard images count more. ce+focal: their mean.")
-    epochs: int = Field(default=60, ge=1, le=10_000, description="Passes over the training images.")
+    epochs: int = Field(default=20, ge=1, le=10_000, description="Passes over the training images.")
     batch_size: int = Field(default=64, ge=1, description="Images in one training step.")
-    learning_rate: float = Field(default=0.01, gt=0, description="Step size of the optimiser (AdamW) at its highest.")
+    learning_rate: float = Field(default=0.003, gt=0, description="Step size of the optimiser (AdamW) at its highest.")
     weight_decay: float = Field(default=0.01, ge=0, description="Pull of the weights towards zero: higher fits less closely.")
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine", description="Learning rate over the steps: falling to zero along a cosine, or constant.")
     swa_start: float | None = Field(
-        default=0.6, ge=0, lt=1, description="Stochastic weight averaging: from this share of the epochs on, the weights after "
+        default=0.5, ge=0, lt=1, description="Stochastic weight averaging: from this share of the epochs on, the weights after "
                                              "each epoch are averaged. Empty: no averaging.")
     folds: int = Field(default=5, ge=2, le=50, description="Parts that the images are dealt into; each member leaves one out.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Decides folds, initial weights and the order of the images.")

@@ -1,0 +1,116 @@
+"""Where an ensemble errs: which classes it takes for each other, how each class fares, and the images that cost most.
+
+Arrays only: `labels` (N,) are column numbers of the given classes, `probabilities` (N, K) have rows that sum to 1 (out of
+fold, so that no member saw the image), `classes` (K,) are names. Losses are in nats; rates and shares are 0 .. 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from hai_core.probabilities import Floats, Labels, losses
+
+Counts = npt.NDArray[np.int64]
+
+
+def matrix(labels: Labels, predicted: Labels, size: int) -> Counts:
+    """(K, K) images by given label (row) and predicted class (column)."""
+    return np.bincount(np.asarray(labels, np.int64) * size + predicted, minlength=size * size).reshape(size, size)
+
+
+def leaf_order(counts: Counts) -> npt.NDArray[np.int64]:
+    """Class numbers (K,) in an order in which classes that are taken for each other are neighbours.
+
+    Average linkage on 1 - the larger of the two confusion rates, leaves in optimal order (Bar-Joseph et al., Bioinformatics
+    2001, through SciPy). Takes about K^3 steps: pass the some hundred most confused classes of a larger matrix.
+    """
+    if len(counts) < 3:
+        return np.arange(len(counts))
+    rate = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    distance = 1 - np.maximum(rate, rate.T)
+    np.fill_diagonal(distance, 0)
+    tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
+    return np.asarray(leaves_list(tree), dtype=np.int64)
+
+
+def pairs(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> pd.DataFrame:
+    """Confused classes, the most frequent first; a row for each (label, predicted class) that occurs.
+
+    Columns: class_a (the label), class_b (predicted), count (images), rate (of class_a's images), mass (mean probability of
+    class_b over class_a's images), both (images confused either way round).
+    """
+    size = len(classes)
+    counts = matrix(labels, probabilities.argmax(axis=1), size)
+    np.fill_diagonal(counts, 0)
+    a, b = np.nonzero(counts)
+    images = np.bincount(labels, minlength=size)
+    mass = pd.DataFrame(probabilities).groupby(np.asarray(labels)).sum().reindex(range(size), fill_value=0).to_numpy()
+    names = np.array(classes, dtype=object)
+    table = pd.DataFrame({"class_a": names[a], "class_b": names[b], "count": counts[a, b], "rate": counts[a, b] / images[a],
+                          "mass": mass[a, b] / images[a], "both": counts[a, b] + counts[b, a]})
+    return table.sort_values(["count", "mass"], ascending=False, kind="stable", ignore_index=True)
+
+
+def per_class(labels: Labels, probabilities: Floats, classes: Sequence[str],
+              series: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """How each class fares, the costliest first.
+
+    Columns: class, series, images, precision (of the images predicted so, how many are; NaN when none was), recall (of its
+    images, how many were predicted so; NaN without images), loss (mean over its images, NaN without), taken_for (the class
+    that its images are predicted as most often when wrong, '' when never).
+    """
+    table = _report(labels, probabilities, classes)
+    counts = matrix(labels, probabilities.argmax(axis=1), len(classes))
+    np.fill_diagonal(counts, 0)
+    names = np.array(classes, dtype=object)
+    table.insert(1, "series", [(series or {}).get(name, "") for name in classes])
+    table["taken_for"] = np.where(counts.any(axis=1), names[counts.argmax(axis=1)], "")
+    return table.sort_values("loss", ascending=False, kind="stable", ignore_index=True)
+
+
+def per_series(labels: Labels, probabilities: Floats, classes: Sequence[str], series: Mapping[str, str]) -> pd.DataFrame:
+    """How each series fares, the costliest first; a class without a series counts as a series of its own.
+
+    Columns: series, images, precision, recall, loss (of the series' summed probability), classes, and class_accuracy (of the
+    images put into the right series, how many got the right class: what is confused within the series).
+    """
+    names = [series.get(name) or name for name in classes]
+    numbers, unique = pd.factorize(np.array(names, dtype=object))
+    summed = np.zeros((len(labels), len(unique)))
+    for column, number in enumerate(numbers):
+        summed[:, number] += probabilities[:, column]
+    table = _report(numbers[labels], summed, list(unique)).rename(columns={"class": "series"})
+    predicted = probabilities.argmax(axis=1)
+    same = numbers[predicted] == numbers[labels]
+    of_series = pd.Series(predicted[same] == np.asarray(labels)[same]).groupby(numbers[labels][same]).mean()
+    table["classes"] = np.bincount(numbers, minlength=len(unique))
+    table["class_accuracy"] = of_series.reindex(range(len(unique))).to_numpy(dtype=np.float64)
+    return table.sort_values("loss", ascending=False, kind="stable", ignore_index=True)
+
+
+def worst(labels: Labels, probabilities: Floats, classes: Sequence[str], paths: Sequence[str], count: int) -> pd.DataFrame:
+    """The `count` images with the highest loss: path, label, predicted, self_confidence (probability of the label), loss."""
+    cost = losses(probabilities, labels)
+    rows = np.argsort(-cost, kind="stable")[:count]
+    names = np.array(classes, dtype=object)
+    given = np.asarray(labels)[rows]
+    return pd.DataFrame({"path": np.asarray(paths, dtype=object)[rows], "label": names[given],
+                         "predicted": names[probabilities[rows].argmax(axis=1)],
+                         "self_confidence": probabilities[rows, given], "loss": cost[rows]})
+
+
+def _report(labels: Labels, probabilities: Floats, names: Sequence[Any]) -> pd.DataFrame:
+    size, predicted = len(names), probabilities.argmax(axis=1)
+    images, answers = np.bincount(labels, minlength=size), np.bincount(predicted, minlength=size)
+    hits = np.bincount(np.asarray(labels)[predicted == labels], minlength=size)
+    cost = np.bincount(labels, weights=losses(probabilities, labels), minlength=size)
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame({"class": list(names), "images": images, "precision": hits / answers, "recall": hits / images,
+                             "loss": cost / images})

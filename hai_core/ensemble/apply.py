@@ -1,0 +1,112 @@
+"""A finished run's members, put to work on images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hai_core import backbones, progress
+from hai_core import catalog as catalogs
+from hai_core.embeddings import View
+from hai_core.ensemble import features, tta
+from hai_core.ensemble.combine import Combination
+from hai_core.ensemble.predict import Expand, Voter, expand, table, vote
+from hai_core.manifest import TRAIN, Manifest
+from hai_core.members import store
+from hai_core.members.config import Config
+from hai_core.members.data import Array
+from hai_core.records import OK
+from hai_core.workspace import InputError
+
+BLOCK = 16_384  # images whose features are in memory at once
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Loaded members and how they are combined. Calling it with content hashes (N,) gives probabilities (N, K)."""
+
+    config: Config
+    voters: Sequence[Voter]
+    combination: Combination
+    views: tuple[View, ...]
+
+    def __call__(self, sha256: Sequence[str]) -> npt.NDArray[np.float64]:
+        parts = []
+        for start in range(0, len(sha256), BLOCK):
+            block = sha256[start:start + BLOCK]
+            parts.append(vote(self.voters, self.combination, lambda recipe, block=block: self._features(block, recipe)))  # type: ignore[misc]
+        return np.concatenate(parts)
+
+    def _features(self, sha256: Sequence[str], recipe: int) -> list[Array]:
+        return recipe_views(self.config, sha256, self.config.recipes[recipe], self.views)
+
+
+def recipe_views(config: Config, sha256: Sequence[str], recipe: Sequence[str], views: Sequence[View]) -> list[Array]:
+    """Features (N, D) of a recipe, one array a view, as its members take them."""
+    own_length = config.adaface is not None and config.whiten is None
+    return [features.of_recipe(sha256, recipe, view, own_length) for view in views]
+
+
+def ensemble(run: Path, config: Config, results: dict[str, Any], n_classes: int, count: int | None = None) -> Ensemble:
+    """The members of a run folder; `results` as in metrics.json, `count` views (default: those it was calibrated with)."""
+    temperatures = {recipe["recipe"]: recipe["temperature"] for recipe in results["recipes"]}
+    numbers = {recipe["recipe"]: number for number, recipe in enumerate(results["recipes"])}
+    voters = [Voter(numbers[card["recipe"]], store.load(run / "members", card["name"], config, n_classes),
+                    temperatures[card["recipe"]], card["weight"]) for card in results["members"]]
+    combination = Combination(tuple(temperatures.values()), tuple(recipe["weight"] for recipe in results["recipes"]),
+                              results["temperature"])
+    return Ensemble(config, voters, combination, tta.views(count or results["views"]))
+
+
+def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dict[str, str], results: dict[str, Any],
+                images: Path, count: int | None, how: Expand) -> pd.DataFrame:
+    """The table of `runs.predict`."""
+    if count is not None:
+        tta.views(count)
+    check_fingerprints(fingerprints)
+    voting = ensemble(run, config, results, len(manifest.classes), count)
+    files = catalogs.scan(images, catalogs.folder_store(images))
+    readable = files[files["status"] == OK]
+    without = features.ensure(images, readable, config.backbones, voting.views)
+    readable = readable[~readable["path"].isin(without["path"])]
+    _warn(files[~files["path"].isin(readable["path"])])
+    priors = _shares(manifest)
+    final = np.tile(priors, (len(files), 1))
+    if len(readable):
+        final[files["path"].isin(readable["path"]).to_numpy()] = voting(readable["sha256"].tolist())
+    names, probabilities = expand(final, manifest.classes, manifest.mapping, _original_counts(manifest), how)
+    return table(files["path"].tolist(), names, probabilities)
+
+
+def check_fingerprints(fingerprints: dict[str, str]) -> None:
+    """Raises InputError when a backbone's weights on this machine are not those that a run was trained with."""
+    for name, fingerprint in fingerprints.items():
+        if backbones.load(name).fingerprint != fingerprint:
+            raise InputError(f"the weights of {name} on this machine are not those that the run was trained with")
+
+
+def _warn(unreadable: pd.DataFrame) -> None:
+    if len(unreadable):
+        named = ", ".join(unreadable["path"].head(NAMED)) + (" ..." if len(unreadable) > NAMED else "")
+        progress.say(f"warning: {len(unreadable)} unreadable images get the classes' shares of the training images: {named}")
+
+
+def _shares(manifest: Manifest) -> npt.NDArray[np.float64]:
+    """Share of the training images by final class, (K,)."""
+    labels = manifest.table.loc[manifest.table["split"] == TRAIN, "label"]
+    counts = labels.value_counts().reindex(manifest.classes, fill_value=0).to_numpy(np.float64)
+    return np.asarray(counts / counts.sum())
+
+
+def _original_counts(manifest: Manifest) -> dict[str, int]:
+    """Training images by original class, without those that were relabelled into another class."""
+    train = manifest.table[manifest.table["split"] == TRAIN]
+    kept = train["original_label"].map(manifest.mapping) == train["label"]
+    return {str(name): int(count) for name, count in train.loc[kept, "original_label"].value_counts().items()}

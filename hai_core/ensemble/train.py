@@ -1,0 +1,160 @@
+"""Manifest + configuration -> trained members and the run's tables; members that are already there are kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hai_core import backbones, confusions, progress
+from hai_core.embeddings import View
+from hai_core.ensemble import features, tta
+from hai_core.ensemble.apply import ensemble, recipe_views
+from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
+from hai_core.ensemble.predict import logits
+from hai_core.manifest import TRAIN, Manifest
+from hai_core.members import folds, store
+from hai_core.members.config import Config, recipe_name
+from hai_core.members.data import FrozenData
+from hai_core.members.fit import HISTORY
+from hai_core.members.frozen import fit_member
+from hai_core.records import MemberCard
+from hai_core.workspace import InputError, write_atomic, write_table
+
+NAMED = 3  # files spelled out in a message
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What members learn from: the manifest's rows, all features computed. `labels` (N,), `folds` (N,) are of `train`."""
+
+    classes: list[str]
+    train: pd.DataFrame
+    holdout: pd.DataFrame
+    labels: npt.NDArray[np.int64]
+    folds: npt.NDArray[np.int8]
+    views: tuple[View, ...]
+    fingerprints: dict[str, str]  # backbone -> its weights
+
+
+def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
+    """Check that the manifest can be trained on, deal the folds, compute missing features. Raises InputError."""
+    if len(manifest.classes) < 2:
+        raise InputError(f"training needs at least two classes; the manifest has {len(manifest.classes)}")
+    train = manifest.table[manifest.table["split"] == TRAIN].reset_index(drop=True)
+    holdout = manifest.table[manifest.table["split"] != TRAIN].reset_index(drop=True)
+    labels = pd.Index(manifest.classes).get_indexer(pd.Index(train["label"])).astype(np.int64)
+    dealt = folds.assign(labels, train["group"].to_numpy(), config.folds, config.seed)
+    views = tta.views(2 if config.mirror else 1)
+    fingerprints = {name: backbones.load(name).fingerprint for name in config.backbones}
+    without = features.ensure(images, manifest.table, config.backbones, views)
+    if len(without):
+        first = without.head(NAMED)
+        named = ", ".join(f"{path} ({reason})" for path, reason in zip(first["path"], first["reason"], strict=True))
+        more = ", ..." if len(without) > NAMED else ""
+        raise InputError(f"{len(without)} images of the manifest have no features: {named}{more}; "
+                         "bring them back, or index again and build a new manifest")
+    return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
+
+
+def train_members(run: Path, prepared: Prepared, config: Config) -> None:
+    """Train every member that `run/members` does not hold yet."""
+    folder = run / "members"
+    with progress.track("Training", len(config.members) * config.epochs, "epochs") as bar:
+        for number, recipe in enumerate(config.recipes):
+            names = {name: fold for name, of, fold in config.members if of == recipe}
+            todo = {name: fold for name, fold in names.items() if store.fields_of(folder, name) is None}
+            bar.advance((len(names) - len(todo)) * config.epochs)
+            if not todo:
+                continue
+            views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+            data = FrozenData(views, prepared.labels)
+            for name, fold in todo.items():
+                _train_member(folder, name, number, fold, data, prepared, config, bar)
+
+
+def _train_member(folder: Path, name: str, number: int, fold: int, data: FrozenData, prepared: Prepared, config: Config,
+                  bar: progress.Bar) -> None:
+    train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
+    seed = int(np.random.SeedSequence([config.seed, number, fold]).generate_state(1)[0])
+    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), seed, partial(_tell, bar, name))
+    store.save(folder, name, member, fitted, recipe=recipe_name(config.recipes[number]), fold=fold, in_features=data.width,
+               n_train=len(train), n_validation=len(validation))
+
+
+def _tell(bar: progress.Bar, member: str, row: dict[str, float]) -> None:
+    bar.advance(member=member, epoch=int(row["epoch"]), log_loss=round(row["log_loss"], 4), accuracy=round(row["accuracy"], 4))
+
+
+def write_results(run: Path, prepared: Prepared, config: Config) -> None:
+    """Every table and figure of the run, from the members as they are on disk."""
+    answers, one_view = _out_of_fold(run, prepared, config)
+    recipes = [recipe_name(recipe) for recipe in config.recipes]
+    found = outcome(answers, prepared.labels, prepared.folds, recipes)
+    results: dict[str, Any] = {
+        "metrics": found.metrics, "temperature": found.combination.temperature, "views": len(prepared.views),
+        "recipes": found.recipes, "members": _cards(run, prepared, config, answers, found)}
+    if len(prepared.views) > 1:
+        alone = outcome(one_view, prepared.labels, prepared.folds, recipes)
+        found.metrics["log_loss_one_view"] = alone.metrics["log_loss"]
+    found.metrics.update(_holdout_scores(run, prepared, config, results))
+    columns = pd.DataFrame(found.probabilities, columns=[f"p:{name}" for name in prepared.classes])
+    oof = prepared.train[["path", "label"]].assign(fold=prepared.folds)
+    write_table(pd.concat([oof, columns], axis=1), run / "oof.parquet")
+    write_table(_history(run, config), run / "history.parquet")
+    write_table(confusions.pairs(prepared.labels, found.probabilities, prepared.classes), run / "confusion.parquet")
+    write_table(found.reliability, run / "reliability.parquet")
+    write_atomic(run / "metrics.json", json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+
+
+def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Logits (R, N, K) of the members that did not train on the image: mean over all views, and of the plain view."""
+    shape = (len(config.recipes), len(prepared.labels), len(prepared.classes))
+    answers, one_view = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for number, recipe in enumerate(config.recipes):
+        views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+        for fold in range(config.folds):
+            member = store.load(run / "members", f"{recipe_name(recipe)}-fold{fold}", config, len(prepared.classes))
+            here = prepared.folds == fold
+            answers[number, here] = logits(member, [view[here] for view in views])
+            one_view[number, here] = logits(member, [views[0][here]])
+    return answers, one_view
+
+
+def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[np.float32],
+           found: Outcome) -> list[dict[str, Any]]:
+    losses, weights = member_weights(answers, prepared.labels, prepared.folds, found.combination)
+    cards = []
+    for name, recipe, fold in config.members:
+        number, here = config.recipes.index(recipe), prepared.folds == fold
+        fields = store.fields_of(run / "members", name)
+        assert fields is not None
+        right = answers[number, here].argmax(1) == prepared.labels[here]
+        cards.append(MemberCard(
+            name=name, recipe=recipe_name(recipe), fold=fold, n_train=fields["n_train"], n_validation=fields["n_validation"],
+            log_loss=float(losses[number, fold]), accuracy=float(right.mean()),
+            temperature=found.combination.temperatures[number], weight=float(weights[number, fold]), seconds=fields["seconds"]))
+    return [asdict(card) for card in cards]
+
+
+def _holdout_scores(run: Path, prepared: Prepared, config: Config, results: dict[str, Any]) -> dict[str, float]:
+    if prepared.holdout.empty:
+        return {}
+    voting = ensemble(run, config, results, len(prepared.classes))
+    labels = pd.Index(prepared.classes).get_indexer(pd.Index(prepared.holdout["label"])).astype(np.int64)
+    return {f"holdout_{name}": value for name, value in scores(voting(prepared.holdout["sha256"].tolist()), labels).items()}
+
+
+def _history(run: Path, config: Config) -> pd.DataFrame:
+    parts = []
+    for name, _, _ in config.members:
+        fields = store.fields_of(run / "members", name)
+        assert fields is not None
+        parts.append(pd.DataFrame(fields["history"], columns=list(HISTORY)).assign(member=name))
+    return pd.concat(parts, ignore_index=True)[["member", *HISTORY]]
