@@ -191,3 +191,11 @@ def test_the_log_shows_redrawn_lines_once_and_only_its_end(workspace: Workspace)
     assert len(job.log()) < 70_000
     short = wait(workspace, jobs.start(workspace, ["embed"], program=program(r"sys.stdout.write('1 %\r100 %\n'); end(0)")))
     assert short.log() == "100 %"
+
+
+def test_a_team_may_keep_its_jobs_in_one_database(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAI_DATABASE_URL", f"sqlite:///{tmp_path / 'team.sqlite'}")
+    job = wait(workspace, jobs.start(workspace, ["index"], program=program("end(0)")))
+    assert [listed.id for listed in jobs.list_jobs(workspace)] == [job.id]
+    assert (tmp_path / "team.sqlite").exists()
+    assert not (workspace.jobs / "jobs.sqlite").exists()
