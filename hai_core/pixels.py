@@ -12,6 +12,8 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ MAX_BYTES = 2 << 30  # larger than the file of any image within Pillow's pixel l
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
           5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
           8: Image.Transpose.ROTATE_90}
+_ON_ITS_SIDE = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
+warnings.filterwarnings("ignore", module=r"PIL\.")  # about odd metadata, or images that are large but within the limit
 
 
 class UnreadableImage(Exception):
@@ -88,36 +92,37 @@ def decode(data: bytes, *, scaled: bool = False) -> Decoded:
     """
     if not data:
         raise UnreadableImage("the file is empty")
+    with _pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        (width, height), mode, scale = image.size, image.mode, 1
+        if scaled and image.format in ("JPEG", "MPO") and image.draft(None, (SCALED_SIDE, SCALED_SIDE)):
+            scale = image.decoderconfig[0]
+        image.load()
+        turn = _TURNS.get(_orientation(image))
+        if image.format == "TIFF":  # Pillow has turned it, and forgotten that it had to
+            width, height = image.size
+        elif turn in _ON_ITS_SIDE:
+            width, height = height, width
+    pixels: Image.Image = _eight_bit(image) if image.mode.startswith(("I", "F")) else image
+    with _pillow():
+        rgb = _rgb(pixels)
+        upright = rgb if turn is None else rgb.transpose(turn)
+    return Decoded(upright, width, height, str(image.format), mode, f"scaled 1/{scale}" if scale > 1 else "full")
+
+
+@contextmanager
+def _pillow() -> Iterator[None]:
+    """For calls to Pillow and nothing else: its readers raise nearly anything on a broken file."""
     try:
-        return _decode(data, scaled)
+        yield
     except UnidentifiedImageError as error:
         raise UnreadableImage("not an image in a known format") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImage(f"too many pixels (decompression bomb?): {error}") from error
-    except Exception as error:  # Pillow's readers raise nearly anything on a broken file; _decode holds only calls to Pillow
+    except Exception as error:
         text = str(error) or type(error).__name__
         if "truncated" in text.lower():
             raise UnreadableImage(f"the file is cut short: {text}") from error
         raise UnreadableImage(f"cannot be decoded: {text} ({type(error).__name__})") from error
-
-
-def _decode(data: bytes, scaled: bool) -> Decoded:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the file's metadata, or that it is large but within the limit
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            (width, height), mode, scale = image.size, image.mode, 1
-            if scaled and image.format in ("JPEG", "MPO") and image.draft(None, (SCALED_SIDE, SCALED_SIDE)):
-                scale = image.decoderconfig[0]
-            image.load()
-            orientation = _orientation(image)
-            turned = _rgb(image)
-            if orientation in _TURNS:
-                turned = turned.transpose(_TURNS[orientation])
-            if image.format != "TIFF" and orientation >= 5:  # Pillow turns TIFF files itself, their size with them
-                width, height = height, width
-            if image.format == "TIFF":
-                width, height = image.size
-            return Decoded(turned, width, height, str(image.format), mode, f"scaled 1/{scale}" if scale > 1 else "full")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -130,8 +135,6 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bit(image)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
@@ -141,14 +144,15 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Grey images of more than 8 bits, scaled by the range of their kind: 0..65535, else 0..1 or 0..255, else their own."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I;16") or (image.mode == "I" and low >= 0 and 255 < high <= 65535):
         low, high = 0.0, 65535.0
     elif low >= 0 and high <= 255:
         low, high = 0.0, 1.0 if image.mode == "F" and high <= 1 else 255.0
-    grey = (values - low) * (255.0 / (high - low))
-    return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    values -= low  # in place: such an image may have 10^8 pixels
+    values *= 255.0 / (high - low) if high > low else 0.0
+    return Image.fromarray(np.clip(np.rint(values, out=values), 0, 255, out=values).astype(np.uint8))
 
 
 def measure(data: bytes) -> tuple[dict[str, Any], bytes]:

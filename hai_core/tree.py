@@ -122,7 +122,11 @@ def _suffix(name: str) -> str:
 
 def _spell(name: str) -> str:
     """The name as text that can be stored: bytes that are not UTF-8 become \\xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name
 
 
 def _one_row_a_path(rows: list[_Row]) -> pd.DataFrame:

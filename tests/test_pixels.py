@@ -69,9 +69,15 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
         assert levels.tolist() == list(range(256))
 
 
-def test_floats_with_nothing_in_them_are_images_too() -> None:
-    values = np.full((20, 20), np.nan, np.float32)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -5, 0, 300])
+def test_floats_with_nothing_in_them_are_images_too(value: float) -> None:
+    values = np.full((20, 20), value, np.float32)
     assert np.asarray(decode(image_bytes(Image.fromarray(values), "TIFF")).image).max() == 0
+
+
+def test_floats_of_any_range_keep_their_order() -> None:
+    ramp = np.tile(np.linspace(-3000, 9000, 256, dtype=np.float32), (8, 1))
+    assert np.asarray(decode(image_bytes(Image.fromarray(ramp), "TIFF")).image)[0, :, 0].tolist() == list(range(256))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "PA-like", "RGB-key"])
@@ -117,6 +123,7 @@ def test_orientation_is_applied(format: str, orientation: int, tmp_path: Path) -
     assert (scaled.width, scaled.height) == expected.size
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_metadata_says_nothing_against_the_pixels() -> None:
     plain = image_bytes(PHOTO)
     broken = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40
@@ -237,9 +244,31 @@ def test_any_exception_of_pillow_is_an_unreadable_image(monkeypatch: pytest.Monk
 
 def test_a_bug_of_ours_propagates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(image_bytes(PHOTO))
-    monkeypatch.setattr(pixels, "laplacian_deviation", lambda luma: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        pixels.examine(str(tmp_path / "a.jpg"))
+    (tmp_path / "b.tif").write_bytes(image_bytes(Image.fromarray(np.ones((9, 9), np.float32)), "TIFF"))
+    for name, file in (("laplacian_deviation", "a.jpg"), ("_eight_bit", "b.tif")):
+        assert pixels.examine(str(tmp_path / file)).reason == ""
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr(pixels, name, lambda value: 1 / 0)
+            pixels.examine(str(tmp_path / file))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_random_damage_has_an_outcome() -> None:
+    rng = np.random.default_rng(0)
+    small = make_image(1, (64, 48))
+    outcomes = []
+    for format in ("JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP"):
+        whole = image_bytes(small, format)
+        for _ in range(40):
+            data = bytearray(whole)
+            for place in rng.integers(0, len(data), 8):
+                data[place] = rng.integers(0, 256)
+            try:
+                measure(bytes(data))
+                outcomes.append("read")
+            except UnreadableImage:
+                outcomes.append("unreadable")
+    assert set(outcomes) == {"read", "unreadable"}
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
