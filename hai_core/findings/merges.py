@@ -25,9 +25,9 @@ def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.flo
     `probabilities` (N, K) out of fold, `features` (N, D), `labels` (N,) codes into `classes`. Score: the mean of three signals,
     each 0 when the classes are told apart and 1 when a class split at random in two could not look more alike:
 
-    - confusion: p_b / (p_a + p_b) averaged over a's images and the reverse over b's, doubled.
-    - joint: share of off-diagonal counts among the four that cleanlab's confident joint (Northcutt, Jiang, Chuang, JAIR 2021) has
-      for the two classes, doubled.
+    - confusion: p_b / (p_a + p_b) averaged over a's images and the reverse over b's images, both added.
+    - joint: share of off-diagonal counts among the four that cleanlab's confident joint (Northcutt, Jiang, Chuang, JAIR
+      2021) has for the two classes, doubled.
     - overlap: share of the other class among the 5 nearest neighbours within the two classes, over the share expected at random.
 
     `confusion_rate` is the plain mean probability of the other class, both ways averaged; `centroid_distance` the cosine
@@ -46,7 +46,8 @@ def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.flo
         in_a, in_b = labels == a, labels == b
         confusion = _mixed(probabilities[in_a], a, b) + _mixed(probabilities[in_b], b, a)
         four = joint[np.ix_([a, b], [a, b])]
-        shares = (min(confusion, 1.0), min(2 * (four[0, 1] + four[1, 0]) / max(four.sum(), 1), 1.0), _overlap(unit[in_a], unit[in_b]))
+        off_diagonal = 2 * (four[0, 1] + four[1, 0]) / max(four.sum(), 1)
+        shares = (min(confusion, 1.0), min(off_diagonal, 1.0), _overlap(unit[in_a], unit[in_b]))
         rate = (probabilities[in_a, b].mean() + probabilities[in_b, a].mean()) / 2
         rows.append((classes[a], classes[b], float(np.mean(shares)), float(rate), float(1 - centroids[a] @ centroids[b]), *shares))
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -84,7 +85,7 @@ def _confident_joint(probabilities: npt.NDArray[np.floating], labels: Codes, siz
 
 
 def _overlap(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    """0: no neighbour in the other class; 1: as many as when the two were dealt at random. `a` (n, D), `b` (m, D), normalised."""
+    """0: no neighbour in the other class; 1: as many as when dealt at random. `a` (n, D), `b` (m, D), rows of length 1."""
     both = np.concatenate([a, b])
     other = np.arange(len(both)) >= len(a)
     similarity = both @ both.T
