@@ -1,7 +1,7 @@
 """catalog + decisions -> manifest: a frozen table of what to train on. The same inputs give the same bytes and the same digest.
 
-A manifest is a folder with two files. `manifest.csv` (UTF-8 with BOM, lines ended by LF, quoted only where needed) holds the
-columns of ManifestRow, sorted by path. `manifest.json` holds the classes, the mapping and what the manifest was made from.
+A manifest is a folder with two files. `manifest.csv` (see workspace.csv_bytes) holds the columns of ManifestRow, sorted by
+path. `manifest.json` holds the classes, the mapping and what the manifest was made from.
 
 digest = SHA-256, hex, of the bytes of manifest.csv followed by the UTF-8 bytes of the canonical JSON (keys sorted, no spaces,
 nothing escaped that need not be) of {"classes": [final class, ...], "mapping": {original class: final class or "", ...}}.
@@ -35,7 +35,7 @@ from hai_core.holdout import choose_holdout, store_holdout, stored_holdout
 from hai_core.manifest_diff import class_diff, diff
 from hai_core.manifest_export import export, spreadsheet_safe
 from hai_core.records import OK, Decision, ManifestRow, columns
-from hai_core.workspace import InputError, Workspace, canonical_json, digest, lock, write_atomic
+from hai_core.workspace import InputError, Workspace, canonical_json, csv_bytes, digest, lock, write_atomic
 
 __all__ = ["Manifest", "build", "build_for", "choose_holdout", "class_diff", "counts", "diff", "export", "load", "save",
            "spreadsheet_safe"]
@@ -64,7 +64,7 @@ class Manifest:
 
     def csv(self) -> bytes:
         """The bytes of manifest.csv."""
-        return self.table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+        return csv_bytes(self.table)
 
     def _names(self) -> bytes:
         return canonical_json({"classes": self.classes, "mapping": self.mapping}).encode()

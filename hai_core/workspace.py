@@ -6,6 +6,7 @@ A workspace folder holds human work (journal, manifests, runs, jobs' logs, MLflo
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import hashlib
 import json
@@ -190,9 +191,20 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(part, index=False)
         os.replace(part, path)
     elif path.suffix.lower() == ".csv":
-        write_atomic(path, table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig"))
+        write_atomic(path, csv_bytes(table))
     else:
         raise InputError(f"{path}: a table is written as .csv or .parquet")
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """A table as CSV that `read_table` reads back as it was: UTF-8 with BOM, lines ended by LF, quoted where needed.
+
+    With a carriage return anywhere (file names may hold one, and the csv module does not quote it), every text is quoted.
+    """
+    text = table.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:
+        text = table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return text.encode("utf-8-sig")
 
 
 def read_table(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
