@@ -21,7 +21,8 @@ WRITES = """
     import json, os, pathlib, sys, time
     folder = pathlib.Path(os.environ["HAI_JOB"])
     def end(code, result=None):
-        (folder / "exit.json").write_text(json.dumps({"code": code, "result": result}))
+        (folder / "part").write_text(json.dumps({"code": code, "result": result}))
+        os.replace(folder / "part", folder / "exit.json")  # whole or not there, as the command line writes it
         sys.exit(code)
 """
 
@@ -80,7 +81,7 @@ def test_an_unreaped_process_counts_as_gone(workspace: Workspace, monkeypatch: p
 def test_another_process_with_the_same_number_is_not_the_job(workspace: Workspace) -> None:
     job = wait(workspace, jobs.start(workspace, ["index"], program=program("os.kill(os.getpid(), 9)")))
     with jobs._engine(workspace).begin() as connection:
-        connection.execute(jobs._jobs.update().values(pid=os.getpid()))
+        connection.execute(jobs._jobs.update().values(pid=os.getpid(), created=job.created - 60))
     reused = jobs.get(workspace, job.id)
     assert reused.state == "died"
     jobs.cancel(reused)  # would end this test run
@@ -193,7 +194,7 @@ def test_the_log_shows_redrawn_lines_once_and_only_its_end(workspace: Workspace)
     assert short.log() == "100 %"
 
 
-def test_a_team_may_keep_its_jobs_in_one_database(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_team_may_keep_its_jobs_in_one_database(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HAI_DATABASE_URL", f"sqlite:///{tmp_path / 'team.sqlite'}")
     job = wait(workspace, jobs.start(workspace, ["index"], program=program("end(0)")))
     assert [listed.id for listed in jobs.list_jobs(workspace)] == [job.id]
