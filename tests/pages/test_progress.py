@@ -18,6 +18,15 @@ def test_durations_are_said_as_people_say_them(seconds, words):
     assert progress.duration(seconds) == words
 
 
+HEAD = """
+import os, pathlib, sys, time
+folder = pathlib.Path(os.environ["HAI_JOB"])
+def write(name, text):
+    (folder / "part").write_text(text)
+    os.replace(folder / "part", folder / name)
+"""
+
+
 def panel(root: str) -> None:
     from pathlib import Path
 
@@ -28,8 +37,7 @@ def panel(root: str) -> None:
 
 
 def start(workspace, body, *argv):
-    head = "import json,os,pathlib,sys,time\nfolder=pathlib.Path(os.environ['HAI_JOB'])\n"
-    return jobs.start(workspace, argv or ["train"], program=[sys.executable, "-c", head + body])
+    return jobs.start(workspace, argv or ["train"], program=[sys.executable, "-c", HEAD + body])
 
 
 def wait(workspace, job):
@@ -41,7 +49,7 @@ def wait(workspace, job):
 def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled(workspace):
     state = '{"task": "Training", "done": 2, "total": 8, "unit": "epochs", "seconds": 4, "rate": 0.5, "seconds_left": 12, ' \
             '"info": {"log_loss": 1.23456}}'
-    job = start(workspace, f"(folder/'progress.json').write_text('{state}'); print('up', flush=True); time.sleep(60)")
+    job = start(workspace, f"write('progress.json', '{state}'); print('up', flush=True); time.sleep(60)")
     while not job.log():
         time.sleep(0.02)
     app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
@@ -56,7 +64,7 @@ def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled(workspace):
 
 def test_a_failed_job_shows_its_last_words_and_can_be_resumed(workspace, monkeypatch):
     job = start(workspace, "print('manifest.csv does not fit its digest'); "
-                           "(folder/'exit.json').write_text('{\"code\": 2}'); sys.exit(2)", "train", "--manifest", "m")
+                           "write('exit.json', '{\"code\": 2}'); sys.exit(2)", "train", "--manifest", "m")
     wait(workspace, job)
     started = []
     monkeypatch.setattr(jobs, "start", lambda _, argv: started.append(argv))
@@ -74,6 +82,6 @@ def test_a_killed_job_is_said_to_have_died(workspace):
 
 
 def test_other_kinds_of_jobs_are_not_shown(workspace):
-    wait(workspace, start(workspace, "(folder/'exit.json').write_text('{\"code\": 0}')", "index"))
+    wait(workspace, start(workspace, "write('exit.json', '{\"code\": 0}')", "index"))
     app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
     assert not app.markdown
