@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
+
+from hai_core.confusions import leaf_order
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def arranged(counts: npt.NDArray[np.int64], names: Sequence[str], limit: int = 6
     """The `limit` classes with most errors of a (K, K) matrix in leaf order; all others added up in one last row and column."""
     errors = _errors_of(counts)
     shown = np.argsort(-errors, kind="stable")[:limit]
-    shown = shown[_leaf_order(counts[np.ix_(shown, shown)])]
+    shown = shown[leaf_order(counts[np.ix_(shown, shown)])]
     rest = np.setdiff1d(np.arange(len(names)), shown)
     small = counts[np.ix_(shown, shown)]
     listed = [names[i] for i in shown]
@@ -43,15 +43,3 @@ def arranged(counts: npt.NDArray[np.int64], names: Sequence[str], limit: int = 6
 def _errors_of(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     hits = np.diag(counts)
     return counts.sum(0) + counts.sum(1) - 2 * hits
-
-
-def _leaf_order(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Rows ordered so that classes often taken for each other are neighbours (optimal leaf order of average linkage)."""
-    if len(counts) < 3:
-        return np.arange(len(counts))
-    sizes = np.maximum(counts.sum(1), 1)
-    rate = counts / sizes[:, None]
-    distance = 1 - np.clip(np.maximum(rate, rate.T), 0, 1)
-    np.fill_diagonal(distance, 0)
-    order: npt.NDArray[np.int64] = leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True))
-    return order

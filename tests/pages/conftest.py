@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tiny
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from hai_core import catalog
+from hai_core import backbones, catalog, manifest, runs
+from hai_core.members import config
 from hai_core.workspace import Workspace, repository_root
 
 CLASSES = ["K5_2019", "K5_2021", "<img src=x onerror=alert(1)>", "라브4, 5세대"]
@@ -78,3 +80,19 @@ def open_page(workspace):
         return app.run().switch_page(str(Path("pages") / f"{name}.py")).run()
 
     return open_
+
+
+@pytest.fixture
+def build(workspace):
+    """Function: freezes what is decided now, as the job does."""
+    no_copies = pd.DataFrame({"path": pd.Series(dtype=str), "group": pd.Series(dtype=int)})
+    return lambda: manifest.build_for(workspace, no_copies)
+
+
+@pytest.fixture
+def trained(workspace, build, monkeypatch):
+    """A run on the workspace's images, with a backbone that takes no time."""
+    monkeypatch.setattr(backbones, "load", lambda name: tiny.backbone())
+    frozen, _ = build()
+    options = {"name": "tiny", "recipes": [["tiny"]], "folds": 3, "epochs": 4, "batch_size": 8}
+    return runs.train(frozen, config.from_values(options), images=workspace.images, runs=workspace.runs, command="test")

@@ -1,18 +1,9 @@
-import pandas as pd
 import pytest
 
-from hai_core import jobs, manifest
+from hai_core import jobs
 from hai_core.decisions import Journal
 from hai_core.fold import fold
 from hai_core.records import Decision
-
-NO_COPIES = pd.DataFrame({"path": pd.Series(dtype=str), "group": pd.Series(dtype=int)})
-
-
-@pytest.fixture
-def build(workspace):
-    """Function: freezes what is decided now, as the job does."""
-    return lambda: manifest.build_for(workspace, NO_COPIES)
 
 
 @pytest.fixture

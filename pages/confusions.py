@@ -1,0 +1,148 @@
+"""Confusions: which classes a run takes for each other, on images it did not train on, and the images themselves."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from hai_core.records import Decision
+from hai_core.runs import FINISHED
+from hai_core.workspace import Workspace
+from pages.ui import loaders, needs, state
+from pages.ui.answers import Answers, answers
+from pages.ui.decide import decide
+from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, gallery, relabel, reset
+from pages.ui.matrix import Matrix, arranged
+from pages.ui.plots import confusion_matrix, picked
+from pages.ui.progress import job_panel
+from pages.ui.text import count, shortened, text
+from pages.ui.tiles import classes, tiles
+
+MATRIX, PAIRS, CELL, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.cell", "confusions.gallery"
+SHOWN_CLASSES = 60
+WORST = 240  # images shown while no cell is chosen
+MATRIX_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d"]}
+
+
+def choose(cell: tuple[str, ...] | None) -> None:
+    st.session_state[CELL] = cell
+    reset(GALLERY)
+
+
+def choose_on_matrix() -> None:
+    cells = picked(st.session_state[MATRIX])
+    choose(cells[-1] if cells else None)
+
+
+def choose_pair(pairs: pd.DataFrame) -> None:
+    rows = st.session_state[PAIRS]["selection"]["rows"]
+    choose(tuple(pairs[["class_a", "class_b"]].iloc[rows[0]]) if rows else None)
+
+
+def draw_matrix(found: Answers) -> Matrix:
+    limit = SHOWN_CLASSES
+    if len(found.classes) > SHOWN_CLASSES:
+        limit = st.slider("Classes shown", 20, min(len(found.classes), 150), SHOWN_CLASSES, 10, key="confusions.limit",
+                          help="Those with most errors; all others are added up in one row and column.")
+    matrix = arranged(found.counts, found.classes, limit)
+    st.plotly_chart(confusion_matrix(matrix.counts, matrix.names), key=MATRIX, on_select=choose_on_matrix,
+                    selection_mode="points", config=MATRIX_CONFIG, alt=f"Confusion matrix of {len(matrix.names)} classes")
+    return matrix
+
+
+def draw_reports(found: Answers) -> None:
+    columns = {"loss": st.column_config.NumberColumn("loss", format="%.3f", help="Mean over its images, nats."),
+               **{name: st.column_config.NumberColumn(name.replace("_", " "), format="percent")
+                  for name in ("precision", "recall", "class_accuracy")}}
+    with st.expander(f"By class ({len(found.by_class):,}), the costliest first"):
+        st.dataframe(found.by_class, hide_index=True, height=420, column_config=columns)
+    if found.series:
+        with st.expander(f"By series ({len(found.by_series):,}), the costliest first"):
+            st.dataframe(found.by_series, hide_index=True, height=420, column_config=columns)
+
+
+def draw_pairs(found: Answers) -> None:
+    pairs = found.pairs
+    st.dataframe(pairs, key=PAIRS, hide_index=True, height=212, selection_mode="single-row",
+                 column_order=["class_a", "class_b", "count", "rate"], on_select=lambda: choose_pair(pairs),
+                 column_config={"class_a": "Label", "class_b": "Predicted", "count": st.column_config.NumberColumn("Images"),
+                                "rate": st.column_config.NumberColumn("Rate", format="percent", help="Of the label's images.")})
+
+
+def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
+    """The images of the chosen cell, or the worst ones, and what can be decided about them."""
+    cell = st.session_state.get(CELL)
+    if cell is None or not set(cell) <= {*found.classes, *matrix.names}:
+        rows = found.worst(WORST)
+        st.markdown(f"**The {count(len(rows), 'image')} whose label is least probable**")
+        st.caption("Click a cell of the matrix, or a row above, to see its images instead.")
+    else:
+        rows = found.rows(matrix.classes_of(cell[0]), matrix.classes_of(cell[1]))
+        draw_cell(workspace, *cell, len(rows))
+    about = found.about(rows)
+    gallery(workspace, answered_tiles(workspace, found, about), GALLERY, actions(workspace, about), size=112)
+
+
+def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> None:
+    title, clear = st.columns([4, 1], vertical_alignment="center")
+    answer = "predicted right" if label == predicted else f"predicted as **{text(predicted)}**"
+    title.markdown(f"**{text(label)}** {answer} · {count(size, 'image')}")
+    clear.button("Close", key="confusions.close", on_click=choose, args=(None,), width="stretch")
+    if label != predicted and {label, predicted} <= set(classes(workspace)):
+        with st.popover("Are they one class?", icon=":material/merge:"):
+            st.markdown(f"Merge **{text(label)}** and **{text(predicted)}** into one class, which keeps the name")
+            for keep, gone in ((label, predicted), (predicted, label)):
+                merge = Decision("merge", label=gone, value=keep, evidence={"page": "confusions", "images": size})
+                st.button(text(shortened(keep, 40)), key=f"confusions.merge-{keep}", width="stretch", on_click=decide,
+                          args=(workspace, [merge]))
+
+
+def answered_tiles(workspace: Workspace, found: Answers, about: pd.DataFrame) -> pd.DataFrame:
+    """Tiles whose captions hold both probabilities."""
+    shown = tiles(workspace, about["path"])
+    about = about.set_index("path").loc[shown["path"]]
+    rows = list(about.itertuples())
+    right = about["label"].to_numpy() == about["predicted"].to_numpy()
+    captions = [f"{row.label} {row.p_label:.0%}" + ("" if hit else f"\n→ {row.predicted} {row.p_predicted:.0%}")
+                for row, hit in zip(rows, right, strict=True)]
+    evidence = [{"run": found.run, "label": row.label, "predicted": row.predicted, "self_confidence": float(row.p_label)}
+                for row in rows]
+    return shown.assign(caption=captions, evidence=evidence)
+
+
+def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
+    predicted = dict(zip(about["path"], about["predicted"], strict=True))
+
+    def move(selection: Selection) -> list[Decision]:
+        return [Decision("relabel", path=path, value=predicted[path]) for path in selection.paths]
+
+    return [Action("move", "Relabel to predicted", move, key="m", primary=True), LABEL_OK, EXCLUDE, relabel(classes(workspace)),
+            UNSURE]
+
+
+def main() -> None:
+    workspace = state.workspace()
+    st.title("Confusions")
+    needs.catalog(workspace)
+    runs = loaders.runs(workspace)
+    runs = runs[runs["state"] == FINISHED]
+    if runs.empty:
+        st.info("Nothing to show before a first run is trained: this page reads its out-of-fold probabilities, "
+                "which come from members that did not train on the image.", icon=":material/grid_on:")
+        st.page_link("pages/training.py", label="Train a first run", icon=":material/model_training:")
+        job_panel(workspace, "train", ended=0, key="confusions.jobs")
+        return
+    names = {row["path"]: f"{row['name']}  ·  log loss {row['log_loss']:.4f}  ·  {row['id']}"
+             for row in runs.to_dict("records")}
+    run = st.selectbox("Run", list(names), format_func=names.__getitem__, key="confusions.run", on_change=choose, args=(None,))
+    found = answers(run)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        matrix = draw_matrix(found)
+        draw_reports(found)
+    with right:
+        draw_pairs(found)
+        draw_images(workspace, found, matrix)
+
+
+main()
