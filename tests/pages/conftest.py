@@ -13,7 +13,7 @@ import tiny
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from hai_core import backbones, catalog, manifest, runs
+from hai_core import __version__, backbones, catalog, manifest, runs
 from hai_core.members import config
 from hai_core.workspace import Workspace, repository_root
 
@@ -62,7 +62,8 @@ def store_findings(workspace, images):
     def store(kind: str, table: pd.DataFrame) -> None:
         workspace.findings.mkdir(parents=True, exist_ok=True)
         table.to_parquet(workspace.findings / f"{kind}.parquet", index=False)
-        about = {"kind": kind, "options": {}, "catalog": catalog.snapshot_digest(images), "seconds": 1.0, "seed": 0}
+        about = {"kind": kind, "options": {}, "rows": len(table), "catalog": catalog.snapshot_digest(images),
+                 "version": __version__, "seconds": 1.0}
         (workspace.findings / f"{kind}.json").write_text(json.dumps(about), encoding="utf-8")
 
     return store
