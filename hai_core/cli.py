@@ -194,12 +194,12 @@ def _demo(arguments: argparse.Namespace) -> Result:
 
     report = demo.write(arguments.out, seed=arguments.seed)
     result = asdict(report)
-    progress.say(f"{report.images} images in {report.classes} classes, {report.faults} planted faults: {arguments.out}")
+    progress.say(f"{report.count} images in {report.classes} classes, {sum(report.faults.values())} planted faults: {report.images}")
     if arguments.workspace is None:
         return result
-    images = arguments.out / "images"
     exists = (arguments.workspace / "workspace.json").exists()
-    workspace = Workspace.open(arguments.workspace).relink(images) if exists else Workspace.create(arguments.workspace, images)
+    workspace = Workspace.open(arguments.workspace).relink(report.images) if exists \
+        else Workspace.create(arguments.workspace, report.images)
     return result | {"workspace": str(workspace.root)} | asdict(catalog.index(workspace))
 
 

@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hai_core.backbones import DEFAULT
+from hai_core.findings.out_of_fold import judge
 from hai_core.neighbors import normalize
+from hai_core.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -16,6 +19,18 @@ Codes = npt.NDArray[np.int64]
 PARTNERS = 5  # pairs proposed for each class
 NEIGHBORS = 5
 COLUMNS = ["class_a", "class_b", "score", "confusion_rate", "centroid_distance", "confusion", "joint", "overlap"]
+
+
+def find(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+    """Pairs of classes that may be one, the likeliest first: COLUMNS, with `series_a` and `series_b` in their place."""
+    images, features, judged = judge(workspace, backbone, seed)
+    known = judged.codes >= 0
+    table = merges(judged.probabilities[known], features[known], judged.codes[known], judged.classes,
+                   frozenset(images.curation.keep_apart))
+    for name in ("series_b", "series_a"):
+        series = table[name.replace("series", "class")].map(images.curation.series).fillna("").astype("str")
+        table.insert(COLUMNS.index("centroid_distance") + 1, name, series)
+    return table
 
 
 def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.float32], labels: Codes,
@@ -28,7 +43,7 @@ def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.flo
     - confusion: p_b / (p_a + p_b) averaged over a's images and the reverse over b's images, both added.
     - joint: share of off-diagonal counts among the four that cleanlab's confident joint (Northcutt, Jiang, Chuang, JAIR
       2021) has for the two classes, doubled.
-    - overlap: share of the other class among the 5 nearest neighbours within the two classes, over the share expected at random.
+    - overlap: share of the other class among the 5 nearest neighbours within the two classes, over that expected at random.
 
     `confusion_rate` is the plain mean probability of the other class, both ways averaged; `centroid_distance` the cosine
     distance of the classes' mean features. Pairs in `keep_apart` are left out. Assumes that the classifier had a chance to
@@ -49,7 +64,8 @@ def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.flo
         off_diagonal = 2 * (four[0, 1] + four[1, 0]) / max(four.sum(), 1)
         shares = (min(confusion, 1.0), min(off_diagonal, 1.0), _overlap(unit[in_a], unit[in_b]))
         rate = (probabilities[in_a, b].mean() + probabilities[in_b, a].mean()) / 2
-        rows.append((classes[a], classes[b], float(np.mean(shares)), float(rate), float(1 - centroids[a] @ centroids[b]), *shares))
+        distance = 1 - centroids[a] @ centroids[b]
+        rows.append((classes[a], classes[b], float(np.mean(shares)), float(rate), float(distance), *shares))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["score", "class_a", "class_b"], ascending=[False, True, True], kind="stable", ignore_index=True)
 
