@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,7 @@ from hai_core.workspace import InputError, Workspace, read_table, write_atomic, 
 
 Result = dict[str, Any]
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
+FIND_OPTIONS = ("backbone", "seed", "no_embeddings", "against", "all", "projection", "clusters", "distance")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     find.add_argument("kinds", nargs="+", choices=FINDING_KINDS, metavar="KIND", help=", ".join(FINDING_KINDS))
     find.add_argument("--out", type=Path, metavar="FILE", help="write the table here too (.csv or .parquet)")
     find.add_argument("--backbone", metavar="NAME", help=f"features to use (default {DEFAULT_BACKBONE})")
-    find.add_argument("--seed", type=int, default=0)
+    find.add_argument("--seed", type=int, help="of what is random: folds, clusters, map (default 0)")
     find.add_argument("--no-embeddings", action="store_true", help="duplicates: by hashes only")
     find.add_argument("--against", type=Path, metavar="DIR", help="duplicates: copies of this other folder's images")
     find.add_argument("--all", action="store_true", help="quality: also what is within the limits")
@@ -192,14 +194,18 @@ def _author(command: argparse.ArgumentParser) -> None:
 def _demo(arguments: argparse.Namespace) -> Result:
     from hai_core import catalog, demo
 
-    report = demo.write(arguments.out, seed=arguments.seed)
-    result = asdict(report)
-    progress.say(f"{report.count} images in {report.classes} classes, {sum(report.faults.values())} planted faults: {report.images}")
+    if arguments.workspace is not None and (arguments.out / "truth.csv").exists():
+        result: Result = {}  # an earlier run of this command got as far
+    else:
+        report = demo.write(arguments.out, seed=arguments.seed)
+        result = asdict(report)
+        progress.say(f"{report.count} images in {report.classes} classes, {sum(report.faults.values())} planted faults: "
+                     f"{report.images}")
     if arguments.workspace is None:
         return result
+    images = arguments.out / "images"
     exists = (arguments.workspace / "workspace.json").exists()
-    workspace = Workspace.open(arguments.workspace).relink(report.images) if exists \
-        else Workspace.create(arguments.workspace, report.images)
+    workspace = Workspace.open(arguments.workspace).relink(images) if exists else Workspace.create(arguments.workspace, images)
     return result | {"workspace": str(workspace.root)} | asdict(catalog.index(workspace))
 
 
@@ -241,16 +247,18 @@ def _find(arguments: argparse.Namespace) -> Result:
     workspace = Workspace.open(arguments.workspace)
     if arguments.out and len(arguments.kinds) > 1:
         raise InputError(f"--out takes one table, and {' and '.join(arguments.kinds)} are {len(arguments.kinds)}")
-    options = {name: value for name in findings.OPTIONS if (value := getattr(arguments, name)) not in (None, False)}
+    options = {name: value for name in FIND_OPTIONS if (value := getattr(arguments, name)) not in (None, False)}
     results = {}
     for kind in arguments.kinds:
-        mine = options if len(arguments.kinds) == 1 else {k: v for k, v in options.items() if k in findings.options(kind)}
+        known = findings.options(kind)  # of several kinds, each takes those that it has
+        mine = {name: value for name, value in options.items() if len(arguments.kinds) == 1 or name in known}
+        began = time.monotonic()
         table = findings.find(kind, workspace, **mine)
+        seconds = time.monotonic() - began
         if arguments.out:
             write_table(table, arguments.out)
-        seconds = findings.card(kind, workspace)["seconds"]
         progress.say(f"{kind}: {len(table)} rows in {seconds:.1f} s")
-        results[kind] = {"rows": len(table), "seconds": seconds}
+        results[kind] = {"rows": len(table), "seconds": round(seconds, 2)}
     return {"kind": arguments.kinds[0], **results[arguments.kinds[0]]} if len(results) == 1 else results
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from hai_core.findings import clusters as module
-from hai_core.findings.clusters import clusters
+from hai_core.findings.clusters import cluster
 from hai_core.workspace import InputError
 
 
@@ -17,7 +17,7 @@ def groups(sizes, dim=32, seed=0):
 
 def test_groups_are_found_and_numbered_by_size():
     features, codes = groups([30, 80, 50])
-    found = clusters(features, count=3)
+    found = cluster(features, count=3)
     assert adjusted_rand_score(np.random.default_rng(0).permutation(codes), found) < 0.1
     assert adjusted_rand_score(codes, found) == 1.0
     assert np.bincount(found).tolist() == [80, 50, 30]
@@ -27,21 +27,21 @@ def test_mini_clusters_give_the_same_answer(monkeypatch):
     features, codes = groups([300, 200, 100])
     monkeypatch.setattr(module, "FULL", 100)
     monkeypatch.setattr(module, "CENTROIDS", 60)
-    assert adjusted_rand_score(codes, clusters(features, count=3)) > 0.99
+    assert adjusted_rand_score(codes, cluster(features, count=3)) > 0.99
 
 
 def test_a_larger_distance_gives_fewer_clusters():
     features, _ = groups([40, 40, 40])
-    fine, coarse = (len(set(clusters(features, distance=d).tolist())) for d in (0.5, 50.0))
+    fine, coarse = (len(set(cluster(features, distance=d).tolist())) for d in (0.5, 50.0))
     assert coarse == 1 < fine
 
 
 @pytest.mark.parametrize("choice", [{}, {"count": 3, "distance": 1.0}, {"count": 0}, {"count": 1000}, {"distance": 0.0}])
 def test_impossible_choices_are_refused(choice):
     with pytest.raises(InputError, match=r"--clusters|--distance"):
-        clusters(groups([5, 5])[0], **choice)
+        cluster(groups([5, 5])[0], **choice)
 
 
 def test_one_image_and_none():
-    assert clusters(np.ones((1, 4), np.float32), count=1).tolist() == [0]
-    assert clusters(np.ones((0, 4), np.float32), count=1).tolist() == []
+    assert cluster(np.ones((1, 4), np.float32), count=1).tolist() == [0]
+    assert cluster(np.ones((0, 4), np.float32), count=1).tolist() == []
