@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from hai_core.backbones import DEFAULT
-from hai_core.findings import inputs
 from hai_core.neighbors import normalize
-from hai_core.projection import PCA_DIMENSIONS, Method, project, reduce
-from hai_core.workspace import InputError, Workspace
+from hai_core.projection import PCA_DIMENSIONS, reduce
+from hai_core.workspace import InputError
 
 FULL = 12_000  # images up to which Ward sees every one: its memory grows with the square, 0.6 GB here
 CENTROIDS = 4_000  # mini-clusters that Ward sees instead beyond
 
 
-def find(workspace: Workspace, *, projection: Method = "tsne", clusters: int | None = None, distance: float | None = None,
-         backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
-    """Every readable image once, in catalog order: path, label, cluster, x, y. Without `clusters` or `distance`: as many
-    clusters as there are classes."""
-    images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
-    if clusters is None and distance is None:
-        clusters = min(max(images.table["label"].nunique(), 1), len(features))
-    table = images.table[["path", "label"]].assign(cluster=cluster(features, count=clusters, distance=distance, seed=seed))
-    points = project(features, projection, seed)
-    return table.assign(x=points[:, 0], y=points[:, 1])
-
-
-def cluster(features: npt.NDArray[np.float32], *, count: int | None = None, distance: float | None = None,
+def clusters(features: npt.NDArray[np.float32], *, count: int | None = None, distance: float | None = None,
              seed: int = 0) -> npt.NDArray[np.int64]:
     """Cluster of each image (N,), numbered from 0 by falling size, of features (N, D).
 

@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hai_core.backbones import DEFAULT
-from hai_core.findings.out_of_fold import judge
 from hai_core.neighbors import normalize
-from hai_core.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -19,18 +16,6 @@ Codes = npt.NDArray[np.int64]
 PARTNERS = 5  # pairs proposed for each class
 NEIGHBORS = 5
 COLUMNS = ["class_a", "class_b", "score", "confusion_rate", "centroid_distance", "confusion", "joint", "overlap"]
-
-
-def find(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
-    """Pairs of classes that may be one, the likeliest first: COLUMNS, with `series_a` and `series_b` in their place."""
-    images, features, judged = judge(workspace, backbone, seed)
-    known = judged.codes >= 0
-    table = merges(judged.probabilities[known], features[known], judged.codes[known], judged.classes,
-                   frozenset(images.curation.keep_apart))
-    for name in ("series_b", "series_a"):
-        series = table[name.replace("series", "class")].map(images.curation.series).fillna("").astype("str")
-        table.insert(COLUMNS.index("centroid_distance") + 1, name, series)
-    return table
 
 
 def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.float32], labels: Codes,

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from hai_core.backbones import DEFAULT
-from hai_core.findings import inputs
 from hai_core.neighbors import cosine_neighbors
-from hai_core.workspace import Workspace
 
 NEIGHBORS = 10
 LIMIT = 3.5  # robust standard deviations above the class's typical distance that count as half an outlier
 PRIOR_IMAGES = 5  # the whole set's spread counts as much as this many images of the class
-
-
-def find(workspace: Workspace, *, backbone: str = DEFAULT) -> pd.DataFrame:
-    """Every readable image once, the least typical first: path, label, score."""
-    images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
-    table = images.table[["path", "label"]].assign(score=outliers(features, images.table["label"].to_numpy(object)))
-    return table.sort_values(["score", "path"], kind="stable", ignore_index=True)
 
 
 def outliers(features: npt.NDArray[np.float32], labels: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:

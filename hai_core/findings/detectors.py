@@ -1,0 +1,111 @@
+"""The detectors as they run on a workspace: load what a detector looks at, call it, make its table."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hai_core import catalog
+from hai_core import projection as projections
+from hai_core.backbones import DEFAULT
+from hai_core.findings import inputs, keep
+from hai_core.findings.clusters import cluster
+from hai_core.findings.duplicates import duplicates
+from hai_core.findings.merges import merges
+from hai_core.findings.noise import noise
+from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
+from hai_core.findings.outliers import outliers
+from hai_core.findings.quality import quality
+from hai_core.workspace import Workspace
+
+
+def find_duplicates(workspace: Workspace, *, no_embeddings: bool = False, against: str | Path | None = None,
+               backbone: str = DEFAULT) -> pd.DataFrame:
+    """Groups of copies (`duplicates.COLUMNS`).
+
+    `against` another folder: a group for each image there that has copies here. That image is the kept one and stands under
+    its absolute path; the others are this workspace's images, so that accepting the table excludes what leaked.
+    """
+    images = inputs.readable(workspace)
+    features = None
+    if not no_embeddings:
+        images, features = inputs.with_features(workspace.images, images, backbone)
+    table, roots, stores = images.table.assign(root=0), [workspace.images], [workspace.catalog]
+    if against is not None:
+        roots.append(Path(against).resolve())
+        stores.append(catalog.folder_store(roots[1]))
+        theirs = inputs.folder(roots[1])
+        if features is not None:
+            theirs, more = inputs.with_features(roots[1], theirs, backbone)
+            features = np.concatenate([features, more])
+        places = [unicodedata.normalize("NFC", str(roots[1] / path)) for path in theirs.table["path"]]
+        table = pd.concat([table, theirs.table.assign(path=pd.Series(places, dtype="str"), root=1)], ignore_index=True)
+
+    def jpegs(sha256: Sequence[str]) -> Mapping[str, bytes]:
+        return {name: jpeg for store in stores for name, jpeg in catalog.thumbnails(store, sha256).items()}
+
+    def steps(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return np.array([keep.jpeg_step(roots[root] / file) for root, file in zip(rows["root"], rows["file"], strict=True)])
+
+    return duplicates(table, features, jpegs, steps=steps, not_duplicates=images.curation.not_duplicates,
+                      reference=(table["root"] == 1).to_numpy() if against is not None else None)
+
+
+def find_quality(workspace: Workspace, *, all: bool = False) -> pd.DataFrame:
+    """A row for each image and problem beyond its limit; with `all`, for every image and problem."""
+    return quality(inputs.curated(workspace)[0], all=all)
+
+
+def find_noise(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+    """Every readable image once, the most doubtful label first. `backbone` may be several, joined by '+'."""
+    images, _, judged = _judge(workspace, backbone, seed)
+    return noise(images.table[["path", "label"]], judged)
+
+
+def find_outliers(workspace: Workspace, *, backbone: str = DEFAULT) -> pd.DataFrame:
+    """Every readable image once, the least typical first: path, label, score."""
+    images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
+    table = images.table[["path", "label"]].assign(score=outliers(features, images.table["label"].to_numpy(object)))
+    return table.sort_values(["score", "path"], kind="stable", ignore_index=True)
+
+
+def find_clusters(workspace: Workspace, *, projection: projections.Method = "tsne", clusters: int | None = None,
+                  distance: float | None = None, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+    """Every readable image once, in catalog order: path, label, cluster, x, y.
+
+    Without `clusters` or `distance` there are as many clusters as classes.
+    """
+    images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
+    if clusters is None and distance is None:
+        clusters = min(max(images.table["label"].nunique(), 1), len(features))
+    number = cluster(features, count=clusters, distance=distance, seed=seed)
+    points = projections.project(features, projection, seed)
+    return images.table[["path", "label"]].assign(cluster=number, x=points[:, 0], y=points[:, 1])
+
+
+def find_merges(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+    """Pairs of classes that may be one, the likeliest first: `merges.COLUMNS`, with `series_a` and `series_b` among them."""
+    images, features, judged = _judge(workspace, backbone, seed)
+    known = judged.codes >= 0
+    table = merges(judged.probabilities[known], features[known], judged.codes[known], judged.classes,
+                   frozenset(images.curation.keep_apart))
+    place = list(table.columns).index("centroid_distance") + 1
+    for name in ("series_b", "series_a"):
+        series = table[name.replace("series", "class")].map(images.curation.series)
+        table.insert(place, name, series.fillna("").astype("str"))
+    return table
+
+
+def _judge(workspace: Workspace, backbone: str, seed: int) -> tuple[inputs.Images, npt.NDArray[np.float32], OutOfFold]:
+    """The readable images, their features, and what a classifier says of each that did not learn from it or a copy of it."""
+    from hai_core import findings  # not above: it imports this module
+
+    images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
+    grouped = findings.duplicate_groups(workspace).set_index("path")["group"]
+    groups = grouped.reindex(images.table["path"]).fillna(-1).to_numpy(np.int64)
+    return images, features, out_of_fold(features, images.table["label"], groups, ~images.excluded, seed=seed)
