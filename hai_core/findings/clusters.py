@@ -13,8 +13,8 @@ FULL = 12_000  # images up to which Ward sees every one: its memory grows with t
 CENTROIDS = 4_000  # mini-clusters that Ward sees instead beyond
 
 
-def clusters(features: npt.NDArray[np.float32], *, count: int | None = None, distance: float | None = None,
-             seed: int = 0) -> npt.NDArray[np.int64]:
+def cluster(features: npt.NDArray[np.float32], *, count: int | None = None, distance: float | None = None,
+            seed: int = 0) -> npt.NDArray[np.int64]:
     """Cluster of each image (N,), numbered from 0 by falling size, of features (N, D).
 
     Method: agglomerative clustering with Ward's criterion (1963) on 50 principal components of the L2-normalised features;
