@@ -100,7 +100,8 @@ class Workspace:
         return moved
 
     def _save(self) -> None:
-        fields = asdict(self) | {"schema": SCHEMA, "images": str(self.images), "labels": str(self.labels) if self.labels else None}
+        labels = str(self.labels) if self.labels else None
+        fields = asdict(self) | {"schema": SCHEMA, "images": str(self.images), "labels": labels}
         del fields["root"]
         write_atomic(self.root / "workspace.json", json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
 

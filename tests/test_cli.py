@@ -58,7 +58,8 @@ def test_a_wrong_request_is_one_sentence_and_status_2(workspace, tmp_path, capsy
 
 
 def test_decide_undo_redo(workspace, tmp_path, capsys):
-    rows = decide(tmp_path, [{"action": "exclude", "path": 'B, "c"/=3.jpg'}, {"action": "relabel", "path": "아리아/1.jpg", "value": 'B, "c"'}])
+    rows = decide(tmp_path, [{"action": "exclude", "path": 'B, "c"/=3.jpg'},
+                             {"action": "relabel", "path": "아리아/1.jpg", "value": 'B, "c"'}])
     made = result(capsys, "decide", "-w", workspace, "--from", rows, "--by", "지민")
     assert (made["applied"], made["rejected"]) == (2, 0)
     assert result(capsys, "undo", "-w", workspace)["batch"] == made["batch"]

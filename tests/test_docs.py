@@ -38,7 +38,8 @@ def test_the_readme_names_every_command():
 
 
 def test_commands_in_the_readme_can_be_parsed():
-    lines = re.findall(r"^    python -m hai_core (.*?)(?:   .*)?$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    python -m hai_core (.*?)(?:   .*)?$", readme, re.MULTILINE)
     assert len(lines) > 15
     for line in lines:
         cli.parser().parse_args(line.split())

@@ -27,7 +27,9 @@ class Linear(nn.Module):
 
 
 class AdaFace(nn.Module):
-    """Quality-adaptive margin on the cosine (Kim, Jain, Liu, "AdaFace: Quality Adaptive Margin for Face Recognition", CVPR 2022).
+    """Quality-adaptive margin on the cosine.
+
+    Source: Kim, Jain, Liu, "AdaFace: Quality Adaptive Margin for Face Recognition", CVPR 2022.
 
     With ||x|| the norm of an image's features, clipped to [0.001, 100], and mu, sigma running averages of the batches' means
     and (unbiased) standard deviations of those norms, the image's quality is (equation 13)
@@ -38,9 +40,9 @@ class AdaFace(nn.Module):
 
         s * (cos(theta_j + g_angle) - g_add),     g_angle = -m z,     g_add = m z + m
 
-    and s * cos(theta_k) for the others. A high norm (z = 1) gives an additive cosine margin with a negative angular one, z = -1 a
-    purely angular one, as in ArcFace. mu and sigma move by `t_alpha` towards the batch's own statistics before they are
-    used, in training mode only and without gradient; a batch of one has no standard deviation and leaves sigma as it is.
+    and s * cos(theta_k) for the others. A high norm (z = 1) gives an additive cosine margin with a negative angular one,
+    z = -1 a purely angular one, as in ArcFace. mu and sigma move by `t_alpha` towards the batch's own statistics before they
+    are used, in training mode only and without gradient; a batch of one has no standard deviation and leaves sigma as it is.
 
     Parameters: `weight` (num_classes, in_features), normalised by row where it is used. Buffers: `batch_mean` (starts at
     20), `batch_std` (starts at 100).

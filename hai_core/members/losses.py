@@ -16,7 +16,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def focal(logits: Tensor, labels: Tensor, gamma: float = 2.0) -> Tensor:
-    """-(1 - p)^gamma log p (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, equation 4): easy images count less."""
+    """-(1 - p)^gamma log p: easy images count less (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017, eq. 4)."""
     nll = functional.cross_entropy(logits, labels, reduction="none")
     return ((1 - (-nll).exp()) ** gamma * nll).mean()
 

@@ -73,7 +73,8 @@ def test_without_labels_it_is_the_scaled_cosine_also_where_it_is_one():
     features = torch.cat([adaface.weight[:1] * 3.0, features_of([5.0])]).detach()
     logits = adaface(features)
     assert logits[0, 0].item() == pytest.approx(64.0)
-    torch.testing.assert_close(logits / 64, torch.nn.functional.cosine_similarity(features[:, None], adaface.weight[None], dim=2))
+    cosine = torch.nn.functional.cosine_similarity(features[:, None], adaface.weight[None], dim=2)
+    torch.testing.assert_close(logits / 64, cosine)
 
 
 def test_norm_statistics_move_in_training_mode_only():
@@ -102,7 +103,7 @@ def test_gradients_reach_features_and_weights_but_not_the_quality():
     adaface(features, torch.tensor([1, 3])).sum().backward()
     assert adaface.weight.grad is not None
     assert features.grad is not None
-    radial = (features.grad * features.detach()).sum(1)  # logits do not change with the norm, but for the quality, which is detached
+    radial = (features.grad * features.detach()).sum(1)  # the norm acts through the quality alone, which is detached
     assert radial.abs().max() < 1e-6 < features.grad.abs().max()
 
 
@@ -115,4 +116,5 @@ def test_linear_is_the_affine_map():
     linear = Linear(3, 2)
     torch.nn.init.normal_(linear.linear.weight)
     features = torch.randn(4, 3)
-    torch.testing.assert_close(linear(features, torch.tensor([0, 1, 0, 1])), features @ linear.linear.weight.T + linear.linear.bias)
+    expected = features @ linear.linear.weight.T + linear.linear.bias
+    torch.testing.assert_close(linear(features, torch.tensor([0, 1, 0, 1])), expected)
