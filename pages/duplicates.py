@@ -17,6 +17,7 @@ from pages.ui.text import count
 
 KEY = "duplicates"
 GROUPS_A_PAGE = 12
+WHICH_LABEL = ". Which label is right? Keep the image that has it"
 SHOWN = {"open": "To review", "done": "Done", "all": "All"}
 
 
@@ -95,7 +96,7 @@ def _sections(images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     return groups.assign(
         title=[f"{count(size, 'image')} · {' / '.join(filter(None, labels[group])) or 'no label'}"
                for group, size in zip(groups["id"], groups["size"], strict=True)],
-        note=groups["id"].map(reasons).fillna(""),
+        note=groups["id"].map(reasons).fillna("") + np.where(groups["cross_class"], WHICH_LABEL, ""),
         badge=np.where(groups["cross_class"], "different labels", ""))[["id", "title", "note", "badge"]]
 
 

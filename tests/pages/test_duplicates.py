@@ -39,7 +39,8 @@ def test_groups_of_several_labels_come_first_and_the_keeper_leads(open_page, cop
     data = shown(open_page("duplicates"))
     assert [section["id"] for section in data["sections"]] == ["1", "0"]
     assert data["sections"][0]["badge"] == "different labels"
-    assert data["sections"][0]["note"] == "larger"
+    assert data["sections"][0]["note"] == "larger. Which label is right? Keep the image that has it"
+    assert data["sections"][1]["note"] == "larger"
     tiles = [(tile["section"], tile["path"], tile["keep"]) for tile in data["tiles"]]
     assert [tile for tile in tiles if tile[0] == "0"] == [("0", path, keep) for path, keep in zip(
         copies["path"][:3], [True, False, False], strict=True)]
