@@ -87,6 +87,7 @@ def test_a_run_that_stopped_goes_on_with_what_is_missing(photos, tmp_path, monke
             raise KeyboardInterrupt
         return fit_member(*arguments)
 
+    monkeypatch.setattr(train, "cores", lambda: 1)
     monkeypatch.setattr(train, "fit_member", counted)
     with pytest.raises(KeyboardInterrupt):
         train_in(tmp_path, photos)

@@ -50,8 +50,8 @@ def main(images: str, out: str, seconds: str) -> None:
     backbones.load = lambda name: tiny.backbone()
     from hai_core.ensemble import train
 
-    tell = train._tell
-    train._tell = lambda *arguments: (time.sleep(float(seconds)), tell(*arguments))
+    tell = train._Told.__call__
+    train._Told.__call__ = lambda *arguments: (time.sleep(float(seconds)), tell(*arguments))
     photos = write_photos(Path(images))
     print("ready", flush=True)
     runs.train(make_manifest(photos), make_config(), images=Path(images), runs=Path(out), command="test")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
@@ -25,9 +28,11 @@ from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
 from hai_core.records import MemberCard
+from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
 
 NAMED = 3  # files spelled out in a message
+MEMORY = 4 << 30  # bytes that members training at the same time may use
 
 
 @dataclass(frozen=True)
@@ -64,32 +69,58 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
 
 
 def train_members(run: Path, prepared: Prepared, config: Config) -> None:
-    """Train every member that `run/members` does not hold yet."""
+    """Train every member that `run/members` does not hold yet, side by side, one thread each.
+
+    One thread a member keeps all cores busy without waiting for each other, and the result does not depend on their number.
+    """
     folder = run / "members"
     with progress.track("Training", len(config.members) * config.epochs, "epochs") as bar:
         for number, recipe in enumerate(config.recipes):
             names = {name: fold for name, of, fold in config.members if of == recipe}
             todo = {name: fold for name, fold in names.items() if store.fields_of(folder, name) is None}
             bar.advance((len(names) - len(todo)) * config.epochs)
-            if not todo:
-                continue
-            views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
-            data = FrozenData(views, prepared.labels)
-            for name, fold in todo.items():
-                _train_member(folder, name, number, fold, data, prepared, config, bar)
+            if todo:
+                views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+                _train_folds(folder, todo, number, FrozenData(views, prepared.labels), prepared, config, _Told(bar))
+
+
+class _Told:
+    """Progress of members that train at the same time; the way to stop them all."""
+
+    def __init__(self, bar: progress.Bar) -> None:
+        self._bar, self._lock, self.stopped = bar, Lock(), False
+
+    def __call__(self, member: str, row: dict[str, float]) -> None:
+        if self.stopped:
+            raise CancelledError
+        with self._lock:
+            self._bar.advance(member=member, epoch=int(row["epoch"]), log_loss=round(row["log_loss"], 4),
+                              accuracy=round(row["accuracy"], 4))
+
+
+def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenData, prepared: Prepared, config: Config,
+                 tell: _Told) -> None:
+    threads = torch.get_num_threads()
+    at_once = max(1, min(cores(), len(todo), MEMORY // (2 * data.features.nbytes)))  # each keeps a whitened copy, and makes it
+    with ThreadPoolExecutor(at_once, initializer=partial(torch.set_num_threads, 1)) as pool:
+        running = [pool.submit(_train_member, folder, name, number, fold, data, prepared, config, tell)
+                   for name, fold in todo.items()]
+        try:
+            for done in as_completed(running):
+                done.result()
+        finally:
+            tell.stopped = True
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)  # MKL's number is the process's, not the thread's
 
 
 def _train_member(folder: Path, name: str, number: int, fold: int, data: FrozenData, prepared: Prepared, config: Config,
-                  bar: progress.Bar) -> None:
+                  tell: _Told) -> None:
     train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
     seed = int(np.random.SeedSequence([config.seed, number, fold]).generate_state(1)[0])
-    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), seed, partial(_tell, bar, name))
+    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), seed, partial(tell, name))
     store.save(folder, name, member, fitted, recipe=recipe_name(config.recipes[number]), fold=fold, in_features=data.width,
                n_train=len(train), n_validation=len(validation))
-
-
-def _tell(bar: progress.Bar, member: str, row: dict[str, float]) -> None:
-    bar.advance(member=member, epoch=int(row["epoch"]), log_loss=round(row["log_loss"], 4), accuracy=round(row["accuracy"], 4))
 
 
 def write_results(run: Path, prepared: Prepared, config: Config) -> None:

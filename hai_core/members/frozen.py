@@ -46,12 +46,10 @@ def fit_member(data: FrozenData, train: Rows, validation: Rows, config: Config, 
                on_epoch: Callable[[dict[str, float]], None] = lambda row: None) -> tuple[FrozenMember, Fitted]:
     """Train a member on the `train` rows; everything, whitening too, is learned from them alone.
 
-    Validation sees the returned member's weights. The same arguments give the same bits on one machine's CPU. Raises
-    InputError as `fit` does.
+    Nothing of it is random but the order of the images and the views drawn, which `seed` decides: the same arguments and
+    number of threads give the same bits on one machine's CPU. Raises InputError as `fit` does.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        member = FrozenMember(config, data.width, n_classes)
+    member = FrozenMember(config, data.width, n_classes)
     if member.whiten is not None and config.whiten is not None:
         member.whiten.learn(*data.every_view(train), config.whiten)
     prepared = data.mapped(member.prepare)
