@@ -6,7 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from hai_core.workspace import InputError
 from pages.ui import decide, sidebar, state, welcome
+from pages.ui.text import text
 
 PAGES = {
     "": [st.Page("pages/overview.py", title="Overview", icon=":material/home:", url_path="", default=True)],
@@ -35,4 +37,7 @@ decide.show_notices()
 if workspace is None:
     welcome.show()
 else:
-    page.run()
+    try:
+        page.run()
+    except InputError as problem:  # one sentence for the person; a bug keeps its traceback
+        st.error(text(problem), icon=":material/error:")

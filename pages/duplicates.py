@@ -105,12 +105,17 @@ def _tiles(workspace: Workspace, shown: pd.DataFrame) -> pd.DataFrame:
     facts = loaders.rows(workspace, shown["path"])
     return pd.DataFrame({
         "path": shown["path"], "sha256": shown["sha256"], "section": shown["section"],
-        "caption": [f"{label or 'no label'}\n{row.width} x {row.height} · {_size(row.size)} · {row.format}"
-                    for label, row in zip(shown["now"], facts.itertuples(), strict=True)],
+        "caption": [_caption(row, file) for row, file in zip(shown.itertuples(), facts.itertuples(), strict=True)],
         "badge": [_badge(row) for row in shown.itertuples()],
         "tone": ["bad" if row.excluded else "good" if row.keep else "" for row in shown.itertuples()],
         "keep": shown["keep"] & ~shown["excluded"],
         "evidence": [{"kind": row.kind, "distance": float(row.distance), "unit": row.unit} for row in shown.itertuples()]})
+
+
+def _caption(row: tuple, file: tuple) -> str:
+    """Label, properties of the file, and for a copy what sets it apart from the suggested one."""
+    facts = f"{file.width} x {file.height} · {_size(file.size)} · {file.format}"
+    return "\n".join([row.now or "no label", facts, "" if row.keep else row.reason])
 
 
 def _badge(row: tuple) -> str:

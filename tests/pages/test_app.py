@@ -6,7 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from hai_core import jobs
-from hai_core.workspace import Workspace, repository_root
+from hai_core.workspace import InputError, Workspace, repository_root
+from pages.ui import loaders
+from pages.ui.text import text
 
 
 @pytest.fixture
@@ -103,3 +105,15 @@ def test_every_page_has_its_path():
     for path in ("duplicates", "noise", "clusters", "classes", "manifest", "training", "confusions", "journal"):
         assert f'url_path="{path}"' in source
         assert (repository_root() / "pages" / f"{path}.py").exists()
+
+
+def test_bad_input_inside_a_page_is_one_sentence_without_a_traceback(app, workspace, monkeypatch, tmp_path):
+    def refuse(*_: object) -> None:
+        raise InputError("journal.sqlite cannot be used as a journal: it is a [picture]")
+
+    monkeypatch.setenv("HAI_WORKSPACES", str(tmp_path))
+    monkeypatch.setattr(loaders, "curation", refuse)
+    app.query_params["w"] = "cars"
+    app.run()
+    assert not app.exception
+    assert app.error[0].value == text("journal.sqlite cannot be used as a journal: it is a [picture]")
