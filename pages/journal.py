@@ -12,7 +12,7 @@ from hai_core.workspace import InputError, Workspace
 from pages.ui import decide, loaders, needs, state
 from pages.ui.text import count, text
 
-COLUMNS = ["time", "author", "action", "path", "label", "other", "value", "reason", "state", "note"]
+COLUMNS = ["time", "author", "action", "state", "path", "label", "value", "other", "reason", "note"]
 SHOWN_CHANGES = 500  # rows of a preview
 
 
@@ -99,7 +99,7 @@ def _decisions(entries: pd.DataFrame, batches: pd.DataFrame) -> None:
         keep &= table["state"].str.split(":").str[0].isin(kept)
     shown = table[keep].sort_values("seq", ascending=False)
     st.caption(f"{count(len(shown), 'decision')}")
-    st.dataframe(shown[COLUMNS], hide_index=True, height=520)
+    st.dataframe(shown[COLUMNS], hide_index=True, column_config={"label": "class"})
 
 
 def _state(live: bool, stale: str) -> str:

@@ -48,9 +48,8 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame:
         progress.job_panel(workspace, "find", key=f"need-{kind}")
         st.stop()
     if not loaders.findings_are_current(kind, workspace):
-        note, button = st.columns([4, 1], vertical_alignment="center")
-        note.caption(":material/update: Images or labels have changed since this was looked for.")
-        with button:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(":material/update: Images or labels have changed since this was looked for.", width="stretch")
             progress.start_button("Look again", workspace, find_command(workspace, kind), f"again-{kind}", primary=False)
         progress.job_panel(workspace, f"find {kind}", ended=0, key=f"again-{kind}")
     return table
