@@ -34,9 +34,9 @@ def choose_holdout(table: pd.DataFrame, share: float, seed: int) -> list[str]:
 
 
 def _quotas(sizes: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
-    """How many images each class gives: its share rounded down, and one more for those that lose most by that."""
+    """How many images each class gives: its share (at most half) rounded down, one more for those that lose most by that."""
     exact = {label: share * size for label, size in sizes.items()}
-    quota = {label: min(int(value), sizes[label] - 1) for label, value in exact.items()}
+    quota = {label: int(value) for label, value in exact.items()}
     missing = round(share * sum(sizes.values())) - sum(quota.values())
     by_remainder = sorted(exact, key=lambda label: (quota[label] - exact[label], digest(f"{seed} {label}")))
     for label in [label for label in by_remainder if quota[label] < sizes[label] - 1][:max(missing, 0)]:

@@ -105,7 +105,7 @@ def reference(decisions):
     return images, {name: end(name, edge) for name in originals}, refused
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(journals)
 def test_the_fold_is_the_slow_reference(decisions):
     images, mapping, refused = reference(decisions)
@@ -118,7 +118,7 @@ def test_the_fold_is_the_slow_reference(decisions):
                 "noise": folded.reviewed["noise"][at], "quality": folded.reviewed["quality"][at]} == image
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(class_journals)
 def test_merges_never_form_a_cycle_and_the_mapping_is_closed(decisions):
     folded = fold(CATALOG, decisions)
@@ -126,7 +126,7 @@ def test_merges_never_form_a_cycle_and_the_mapping_is_closed(decisions):
         assert folded.mapping.get(final, final) == final  # where a chain ends, it ends for everyone
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(journals, one_decision(IMAGE_ACTIONS))
 def test_a_decision_about_one_field_of_one_image_leaves_everything_else(decisions, extra):
     before, after = fold(CATALOG, decisions), fold(CATALOG, [*decisions, extra])
@@ -137,7 +137,7 @@ def test_a_decision_about_one_field_of_one_image_leaves_everything_else(decision
     assert set(differs["path"]) <= {extra.path, extra.other}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(one_decision(("exclude", "restore", "label_ok", "unsure", "quality_ok", "tag", "not_duplicates")), max_size=15),
        st.randoms(use_true_random=False))
 def test_only_the_order_within_one_field_of_one_image_counts(decisions, random):
@@ -151,7 +151,7 @@ def test_only_the_order_within_one_field_of_one_image_counts(decisions, random):
     assert changes(CATALOG, fold(CATALOG, decisions), fold(CATALOG, rearranged)).empty
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(journals, st.randoms(use_true_random=False))
 def test_the_clock_does_not_count(decisions, random):
     times = [f"2026-01-{random.randint(1, 28):02d}T00:00:00+00:00" for _ in decisions]
@@ -159,7 +159,7 @@ def test_the_clock_does_not_count(decisions, random):
     assert changes(CATALOG, fold(CATALOG, decisions), fold(CATALOG, told)).empty
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(journals, st.randoms(use_true_random=False))
 def test_the_order_of_the_catalog_does_not_count(decisions, random):
     order = list(range(len(CATALOG)))
@@ -275,6 +275,15 @@ def test_what_was_decided_about_a_class_does_not_pass_to_an_old_class_that_got_i
     assert folded.mapping == {"B": "B", "C": "C", "D": "D"}
     assert [(d.action, reason) for d, reason in folded.stale] == [("drop_class", "there is no class 'A'")]
     assert folded.label[row("C/1.jpg", moved)] == "B"  # where the files of A are now
+
+
+def test_a_class_that_got_only_a_few_of_the_files_is_no_heir():
+    before = catalog_of(classes_of("A", "B", images=8))
+    contents = classes_of("B", images=8) | {"New/1.jpg": "A 1", "New/2.jpg": "A 2"} | classes_of("Other", images=3)
+    decision = made("series", "A", value="S", catalog=before)
+    assert fold(catalog_of(contents), [decision]).series == {}
+    most = contents | {f"New/{n}.jpg": f"A {n}" for n in range(1, 6)}
+    assert fold(catalog_of(most), [decision]).series == {"New": "S"}
 
 
 def excluded_after(before: dict[str, str], path: str, after: dict[str, str]) -> list[str]:

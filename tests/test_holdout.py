@@ -38,7 +38,12 @@ def test_small_classes_add_up_to_the_share():
     assert set(chosen.values()) == {1}
 
 
-@settings(max_examples=60, deadline=None)
+def test_a_class_of_one_stays_in_training():
+    table = table_of({"A": 1, "B": 1, "C": 1, "D": 4})
+    assert counts(table, choose_holdout(table, 0.5, seed=0)) == {"D": 3}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.dictionaries(st.sampled_from("ABCDEF"), st.integers(1, 12), min_size=1),
        st.lists(st.integers(2, 5), max_size=6), st.sampled_from([0.05, 0.15, 0.5]), st.integers(0, 5))
 def test_groups_stay_whole_and_no_class_goes_whole(sizes, group_sizes, share, seed):
