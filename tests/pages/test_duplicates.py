@@ -79,3 +79,11 @@ def test_before_the_search_the_page_offers_it(open_page, workspace):
     app = open_page("duplicates")
     assert app.button(key="need-duplicates").label == "Look for copies of the same photo"
     assert not app.get("bidi_component")
+
+
+def test_findings_of_an_older_catalog_are_shown_with_the_offer_to_look_again(open_page, workspace, images, copies):
+    assert "again-duplicates" not in [button.key for button in open_page("duplicates").button]
+    images.drop(index=5).to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    app = open_page("duplicates")
+    assert app.button(key="again-duplicates").label == "Look again"
+    assert len(shown(app)["sections"]) == 2
