@@ -26,14 +26,14 @@ class Kind:
     title: str
     page: str
     unit: str
-    query: dict[str, str] | None = None
+    query: dict[str, str] | None = None  # a bound widget's value stands in the URL as it is shown
 
 
 KINDS = {
     "duplicates": Kind("Duplicates", "pages/duplicates.py", "group"),
-    "quality": Kind("Quality", "pages/noise.py", "image", {"kind": "quality"}),
+    "quality": Kind("Quality", "pages/noise.py", "image", {"kind": "Quality"}),
     "noise": Kind("Doubtful labels", "pages/noise.py", "image"),
-    "outliers": Kind("Outliers", "pages/noise.py", "image", {"kind": "outliers"}),
+    "outliers": Kind("Outliers", "pages/noise.py", "image", {"kind": "Outliers"}),
     "merges": Kind("Twin classes", "pages/classes.py", "pair"),
 }
 

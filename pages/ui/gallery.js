@@ -92,12 +92,14 @@ class View {
     if (this.data.mode === "select") {
       bar.append(...this.data.actions.map((action) => actionButton(action, (...clicked) => this.act(...clicked))));
     }
-    bar.append(make("span", "hg-space"), sizeSlider(size, (chosen) => {
+    const view = make("span", "hg-view");
+    view.append(sizeSlider(size, (chosen) => {
       sessionStorage.setItem("hg-size", chosen);
       this.root.style.setProperty("--hg-size", `${chosen}px`);
     }));
-    bar.append(pager(this.data, (to) => this.send({ type: "page", to })));
-    bar.append(button("?", "hg-quiet", () => this.showKeys(), { title: "Keys", "aria-label": "Show the keys" }));
+    view.append(pager(this.data, (to) => this.send({ type: "page", to })));
+    view.append(button("?", "hg-quiet", () => this.showKeys(), { title: "Keys", "aria-label": "Show the keys" }));
+    bar.append(view);
     return bar;
   }
 
