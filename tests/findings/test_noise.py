@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from cleanlab.count import compute_confident_joint
+from cleanlab.rank import get_self_confidence_for_each_label
+
+from hai_core.findings.noise import COLUMNS, noise
+from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
+from hai_core.workspace import InputError
+
+
+def photos(sizes=(40, 40, 40), dim=16, seed=0, spread=2.5):
+    """Features of length 1 and labels of separate classes."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    features = rng.normal(size=(len(sizes), dim))[codes] * spread + rng.normal(size=(len(codes), dim))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return features.astype(np.float32), pd.Series([f"c{code}" for code in codes])
+
+
+def found(features, labels, groups=None, usable=None):
+    groups = np.full(len(labels), -1) if groups is None else groups
+    usable = np.ones(len(labels), bool) if usable is None else usable
+    judged = out_of_fold(features, labels, groups, usable)
+    return judged, noise(pd.DataFrame({"path": [f"{i:03}.jpg" for i in range(len(labels))], "label": labels}), judged)
+
+
+def test_wrong_labels_come_first_with_the_right_suggestion():
+    features, labels = photos()
+    clean = found(features, labels)[1]
+    wrong = {"003.jpg": "c0", "050.jpg": "c1", "099.jpg": "c2"}
+    labels[[3, 50, 99]] = ["c1", "c2", "c0"]
+    table = found(features, labels)[1]
+    assert list(table.columns) == COLUMNS
+    assert clean["flagged"].sum() == 0
+    assert dict(zip(table["path"][:3], table["suggested_label"][:3], strict=True)) == wrong
+    flagged = set(table["path"][table["flagged"]])
+    assert len(flagged) >= 2
+    assert flagged <= set(wrong)
+    assert sorted(table["path"]) == sorted(clean["path"])
+
+
+def test_self_confidence_is_cleanlabs():
+    judged, table = found(*photos(spread=1.0))
+    by_path = table.sort_values("path")
+    expected = get_self_confidence_for_each_label(judged.codes, judged.probabilities)
+    np.testing.assert_allclose(by_path["self_confidence"], expected, rtol=1e-6)
+    np.testing.assert_allclose(by_path["loss"], -np.log(by_path["self_confidence"]), rtol=1e-6)
+
+
+def test_flags_are_a_part_of_the_confident_joint():
+    judged, table = found(*photos((60, 60), spread=0.7))
+    joint, indices = compute_confident_joint(judged.codes, judged.probabilities, return_indices_of_off_diagonals=True,
+                                             calibrate=False)
+    assert joint.sum() > len(indices) > 0
+    flagged = set(table.loc[table["flagged"], "path"])
+    assert flagged <= {f"{i:03}.jpg" for i in indices}
+
+
+def test_a_label_that_no_other_image_has_is_not_blamed():
+    table = found(*photos((30, 30, 1)))[1].set_index("path")
+    assert table.loc["060.jpg", ["score", "flagged"]].tolist() == [0.5, False]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 2, 3), (2, 30)])
+def test_rare_classes_do_not_crash(sizes):
+    table = found(*photos(sizes))[1]
+    assert np.isfinite(table["score"]).all()
+    assert table["score"].between(0, 1).all()
+
+
+def test_an_image_without_label_gets_a_suggestion_and_one_out_of_use_teaches_nothing():
+    features, labels = photos()
+    labels[0] = ""
+    usable = np.ones(len(labels), bool)
+    usable[40:80] = False
+    judged, table = found(features, labels, usable=usable)
+    table = table.set_index("path")
+    assert table.loc["000.jpg", ["label", "suggested_label", "score"]].tolist() == ["", "c0", 0.0]
+    assert judged.probabilities[usable, 1].max() < 0.5
+    assert len(table) == len(labels)
+
+
+def test_copies_are_judged_by_a_classifier_that_saw_neither():
+    features, labels = photos((20, 20))
+    features[1], labels[1] = features[0], "c1"  # a copy with another label: it must not teach
+    groups = np.full(len(labels), -1)
+    apart = found(features, labels, groups)[0].probabilities
+    groups[:2] = 7
+    together = found(features, labels, groups)[0].probabilities
+    np.testing.assert_array_equal(together[0], together[1])
+    assert not np.array_equal(apart[0], apart[1])
+
+
+def test_one_class_cannot_be_judged():
+    features, labels = photos((9,))
+    with pytest.raises(InputError, match="two classes"):
+        found(features, labels)
+
+
+def test_nothing_gives_nothing():
+    empty = OutOfFold(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), ["a", "b"], np.zeros(0, np.int64))
+    assert list(noise(pd.DataFrame({"path": [], "label": []}), empty).columns) == COLUMNS
