@@ -88,7 +88,8 @@ def draw_unfinished(workspace: Workspace, run: Run, state: str) -> None:
 
 def draw_figures(run: Run) -> None:
     known = {key: about for key, about in FIGURES.items() if key in run.metrics}
-    for figure, (key, (name, form, help)) in zip(st.columns(len(known), vertical_alignment="bottom"), known.items(), strict=True):
+    columns = st.columns(len(known), vertical_alignment="bottom")
+    for figure, (key, (name, form, help)) in zip(columns, known.items(), strict=True):
         figure.metric(name, form.format(run.metrics[key]), help=help)
 
 
