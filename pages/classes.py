@@ -16,7 +16,7 @@ from pages.ui.text import count, shortened, text
 from pages.ui.tiles import members
 
 SKIPPED, CHOSEN = "classes.skipped", "classes.chosen"
-STRIP_IMAGES = 14
+STRIP_IMAGES = 12
 EVIDENCE = {  # column of the finding -> what it is called and how it is written
     "score": ("Score", "{:.2f}", "0 to 1; higher: more likely one and the same class."),
     "confusion_rate": ("Confused with each other", "{:.0%}", "Share of the two classes' images that a classifier which did not "
@@ -64,29 +64,33 @@ def draw_pair(workspace: Workspace, proposal: pd.Series, place: str) -> None:
     if sizes[b] > sizes[a]:
         a, b = b, a
     st.markdown(f"**Are these one and the same class?** :small[{place}]")
+    evidence = {column: float(proposal[column]) for column in EVIDENCE}
+    draw_choice(workspace, a, b, proposal["pair"], {"page": "classes"} | evidence)
     with st.container(border=True):
+        figures = [f"{title} **{form.format(evidence[column])}**" for column, (title, form, _) in EVIDENCE.items()]
+        st.markdown("  ·  ".join(figures), help="  \n".join(f"{title}: {help}" for title, _, help in EVIDENCE.values()))
         for name, figure in zip((a, b), st.columns(2, gap="large"), strict=True):
             with figure:
                 draw_class(workspace, name, sizes[name])
-        for (column, (title, form, help)), figure in zip(EVIDENCE.items(), st.columns(len(EVIDENCE)), strict=True):
-            figure.metric(title, form.format(proposal[column]), help=help)
-        merge_a, merge_b, apart, skip = st.columns([3, 3, 2, 1.4])
-        evidence = {"page": "classes", **{column: float(proposal[column]) for column in EVIDENCE}}
-        merge_a.button(f"Merge, keep the name {text(shortened(a))}", key="classes.merge-a", type="primary", shortcut="M",
-                       width="stretch", on_click=decide,
-                       args=(workspace, [Decision("merge", label=b, value=a, evidence=evidence)]))
-        merge_b.button(f"Merge, keep the name {text(shortened(b))}", key="classes.merge-b", shortcut="N", width="stretch",
-                       on_click=decide, args=(workspace, [Decision("merge", label=a, value=b, evidence=evidence)]))
-        apart.button("Keep apart", key="classes.apart", shortcut="K", width="stretch", help="Remembered: never proposed again.",
-                     on_click=decide, args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=evidence)]))
-        skip.button("Skip", key="classes.skip", shortcut="S", width="stretch", help="Not now; it comes back in a new session.",
-                    on_click=st.session_state[SKIPPED].add, args=(proposal["pair"],))
+
+
+def draw_choice(workspace: Workspace, a: str, b: str, pair: frozenset[str], evidence: dict[str, object]) -> None:
+    """The buttons, always at the same place, so that one proposal after the other can be answered."""
+    merge_a, merge_b, apart, skip = st.columns([3, 3, 2, 1.5])
+    merge_a.button(f"Merge as {text(shortened(a))}", key="classes.merge-a", type="primary", shortcut="M", width="stretch",
+                   on_click=decide, args=(workspace, [Decision("merge", label=b, value=a, evidence=evidence)]))
+    merge_b.button(f"Merge as {text(shortened(b))}", key="classes.merge-b", shortcut="N", width="stretch",
+                   on_click=decide, args=(workspace, [Decision("merge", label=a, value=b, evidence=evidence)]))
+    apart.button("Keep apart", key="classes.apart", shortcut="K", width="stretch", help="Remembered: never proposed again.",
+                 on_click=decide, args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=evidence)]))
+    skip.button("Skip", key="classes.skip", shortcut="S", width="stretch", help="Not now; it comes back in a new session.",
+                on_click=st.session_state[SKIPPED].add, args=(pair,))
 
 
 def draw_class(workspace: Workspace, name: str, size: int) -> None:
     series = loaders.curation(workspace).series.get(name)
     st.markdown(f"**{text(name)}**  \n:small[{count(size, 'image')}{f' · series {text(series)}' if series else ''}]")
-    strip(workspace, loaders.typical(workspace, name, STRIP_IMAGES), key=f"classes.strip-{name}", size=104)
+    strip(workspace, loaders.typical(workspace, name, STRIP_IMAGES), key=f"classes.strip-{name}", size=104, wrap=True)
 
 
 def draw_table(workspace: Workspace) -> None:

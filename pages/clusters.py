@@ -26,7 +26,8 @@ PROJECTIONS = {
 
 def new_map(workspace: Workspace, label: str) -> None:
     """The choices of a map and the button that computes it."""
-    chosen = st.segmented_control("Projection", list(PROJECTIONS), default="t-SNE", key="clusters.projection", required=True)
+    chosen = st.segmented_control("Projection", list(PROJECTIONS), default="t-SNE", key="clusters.projection", required=True,
+                                  wrap=True)
     method, about = PROJECTIONS[chosen]
     st.caption(about)
     own = st.toggle("Choose the number of clusters", key="clusters.own", help="Otherwise it follows the number of classes.")
@@ -57,9 +58,9 @@ def select_on_map() -> None:
 def draw_map(workspace: Workspace, points: pd.DataFrame) -> pd.DataFrame:
     """Controls and map; returns the points that it shows."""
     curation = loaders.curation(workspace)
-    left, middle, right = st.columns([3.2, 2, 1], vertical_alignment="bottom", gap="medium")
-    by = left.segmented_control("Colour by", list(COLOURINGS), default="Class", key="clusters.colour", required=True)
-    with right.popover("New map", icon=":material/scatter_plot:", width="stretch"):
+    left, middle, right = st.columns([1.2, 2, 1.2], vertical_alignment="bottom")
+    by = left.selectbox("Colour by", list(COLOURINGS), key="clusters.colour")
+    with right.popover("New map", width="stretch"):
         new_map(workspace, "Compute map")
     if by != "Decision":
         points = points[~curation.excluded[points["row"]]]

@@ -21,7 +21,7 @@ from pages.ui.tiles import classes, tiles
 MATRIX, PAIRS, CELL, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.cell", "confusions.gallery"
 SHOWN_CLASSES = 60
 WORST = 240  # images shown while no cell is chosen
-MATRIX_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d"]}
+MATRIX_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
 
 
 def choose(cell: tuple[str, ...] | None) -> None:
@@ -64,9 +64,12 @@ def draw_reports(found: Answers) -> None:
 def draw_pairs(found: Answers) -> None:
     pairs = found.pairs
     st.dataframe(pairs, key=PAIRS, hide_index=True, height=212, selection_mode="single-row",
-                 column_order=["class_a", "class_b", "count", "rate"], on_select=lambda: choose_pair(pairs),
-                 column_config={"class_a": "Label", "class_b": "Predicted", "count": st.column_config.NumberColumn("Images"),
-                                "rate": st.column_config.NumberColumn("Rate", format="percent", help="Of the label's images.")})
+                 column_order=["count", "class_a", "class_b", "rate"], on_select=lambda: choose_pair(pairs),
+                 column_config={
+                     "class_a": st.column_config.TextColumn("Label", width=130),
+                     "class_b": st.column_config.TextColumn("Predicted", width=130),
+                     "count": st.column_config.NumberColumn("Images", width=58),
+                     "rate": st.column_config.NumberColumn("Rate", width=60, format="percent", help="Of the label's images.")})
 
 
 def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
@@ -84,10 +87,11 @@ def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
 
 
 def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> None:
-    title, clear = st.columns([4, 1], vertical_alignment="center")
+    title, clear = st.columns([6, 1], vertical_alignment="center")
     answer = "predicted right" if label == predicted else f"predicted as **{text(predicted)}**"
     title.markdown(f"**{text(label)}** {answer} · {count(size, 'image')}")
-    clear.button("Close", key="confusions.close", on_click=choose, args=(None,), width="stretch")
+    clear.button("", key="confusions.close", icon=":material/close:", on_click=choose, args=(None,), type="tertiary",
+                 help="Back to the images whose label is least probable")
     if label != predicted and {label, predicted} <= set(classes(workspace)):
         with st.popover("Are they one class?", icon=":material/merge:"):
             st.markdown(f"Merge **{text(label)}** and **{text(predicted)}** into one class, which keeps the name")

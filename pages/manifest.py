@@ -17,7 +17,7 @@ from pages.ui.progress import job_panel, start_button
 from pages.ui.text import count, shortened, text
 from pages.ui.tiles import tiles
 
-STRIP_IMAGES = 24
+STRIP_IMAGES = 16
 FIGURES = ("images", "classes", "holdout", "excluded", "relabelled", "unreadable")
 FORMATS = {"imagefolder": "Copies of the images in folders, one a class, train and holdout apart.",
            "csv": "One table with paths and labels.", "fiftyone": "Copies of the images as a data set that FiftyOne opens."}
@@ -108,7 +108,8 @@ def draw_change(workspace: Workspace, change: str, rows: pd.DataFrame) -> None:
     shown = tiles(workspace, rows["path"].head(STRIP_IMAGES))
     words = rows.drop_duplicates("path").set_index("path").loc[shown["path"], ["before", "after"]]
     captions = [" → ".join(shortened(word, 24) for word in pair if word) for pair in words.itertuples(index=False)]
-    strip(workspace, shown.assign(caption=captions, badge=""), key=f"manifest.strip-{change}", size=112)
+    strip(workspace, shown.assign(caption=captions, badge=""), key=f"manifest.strip-{change}", size=112,
+          wrap=True)
     if len(shown) < len(rows):
         st.caption(f"and {len(rows) - len(shown):,} more, in the table below")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pandas as pd
@@ -23,27 +24,41 @@ def manifest_names(manifests: pd.DataFrame) -> dict[str, str]:
 def draw_new_run(workspace: Workspace, manifests: pd.DataFrame) -> None:
     names = manifest_names(manifests)
     presets = {preset.name: preset for preset in config.presets()}
-    left, right = st.columns([1.4, 1], gap="large")
-    with right:
-        manifest = st.selectbox("Manifest", list(names), format_func=names.__getitem__, key="training.manifest")
-        preset = st.segmented_control("Preset", list(presets), default="default", required=True, key="training.preset")
-        st.caption(text(presets[preset].about).replace("\n", "  \n"))
-    base = config.load(preset)
+    left, right = st.columns([1, 1.3], gap="large")
     with left:
+        manifest = st.selectbox("Manifest", list(names), format_func=names.__getitem__, key="training.manifest")
+        preset = st.segmented_control("Preset", list(presets), default="default", required=True, key="training.preset",
+                                      wrap=True)
+        about, _, details = unwrapped(presets[preset].about).partition("\n")
+        st.caption(text(about))
+    base = config.load(preset)
+    with right:
         changed = options.overrides(base, options.form(base, f"training.{preset}"))
     argv = ["train", "--manifest", manifest, "--config", preset, "-w", str(workspace.root)]
     for override in changed:
         argv += ["--set", override]
-    with right:
-        try:
-            chosen = config.load(preset, changed)
-        except InputError as problem:
-            st.error(text(problem))
-            return
-        st.markdown(f"Trains **{count(len(chosen.members), 'member')}**: {count(len(chosen.recipes), 'recipe')} "
-                    f"on {chosen.folds} folds, {chosen.epochs} epochs each.")
-        start_button("Start training", workspace, argv, key="training.start")
-        st.code(shlex.join(["python", "-m", "hai_core", *argv]), language=None, wrap_lines=True)
+    with left:
+        draw_start(workspace, argv, preset, changed)
+        if details.strip():
+            with st.expander("What it costs and what to expect"):
+                st.caption(text(details.strip()).replace("\n", "  \n"))
+
+
+def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list[str]) -> None:
+    try:
+        chosen = config.load(preset, changed)
+    except InputError as problem:
+        st.error(text(problem))
+        return
+    st.markdown(f"Trains **{count(len(chosen.members), 'member')}**: {count(len(chosen.recipes), 'recipe')} "
+                f"on {chosen.folds} folds, {count(chosen.epochs, 'epoch')} each.")
+    start_button("Start training", workspace, argv, key="training.start")
+    st.code(shlex.join(["python", "-m", "hai_core", *argv]), language=None, wrap_lines=True)
+
+
+def unwrapped(about: str) -> str:
+    """A preset's comment with the lines that only continue another one joined to it."""
+    return re.sub(r"\n(?=[a-z(0-9])", " ", about)
 
 
 def draw_runs(workspace: Workspace, runs: pd.DataFrame) -> None:

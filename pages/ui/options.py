@@ -55,7 +55,7 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     kinds = _alternatives(field.annotation)
     if typing.get_origin(kinds[0]) is Literal:
         choices = list(typing.get_args(kinds[0]))
-        return st.segmented_control(label, choices, default=value, key=key, help=help, required=True)
+        return st.segmented_control(label, choices, default=value, key=key, help=help, required=True, wrap=True)
     if kinds[0] is bool:
         return st.toggle(label, value, key=key, help=help)
     low = next((getattr(m, bound) for m in field.metadata for bound in ("ge", "gt") if hasattr(m, bound)), None)

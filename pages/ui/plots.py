@@ -23,8 +23,8 @@ LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
 # With transparency, so that few errors are faint and many are strong on light and on dark backgrounds alike.
 _ERRORS = [[0, "rgba(232,160,70,0.40)"], [0.5, "rgba(226,110,50,0.90)"], [1, "rgba(196,35,62,1)"]]
 _HITS = [[0, "rgba(140,150,160,0.12)"], [1, "rgba(80,140,175,0.60)"]]
-_TIGHT = {"l": 0, "r": 0, "t": 8, "b": 0}
-_TITLED = _TIGHT | {"t": 30}
+_TITLED = {"l": 0, "r": 0, "t": 30, "b": 0}
+_TOOLS = _TITLED | {"t": 36}  # so that Plotly's tools, which show on hover, cover no point and no cell
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
                                      "colorscale": scale, "opacity": 0.8, "showscale": False})
     figure.update_traces(unselected={"marker": {"opacity": 0.12}}, selected={"marker": {"opacity": 1.0}})
     bare = {"visible": False, "zeroline": False, "showgrid": False}
-    figure.update_layout(height=height, margin=_TIGHT, dragmode="lasso", hovermode="closest", uirevision="map",
+    figure.update_layout(height=height, margin=_TOOLS, dragmode="lasso", hovermode="closest", uirevision="map",
                          showlegend=legend,
                          legend={"itemsizing": "constant", "orientation": "h", "yanchor": "top", "y": -0.01, "title": None},
                          xaxis=bare, yaxis=bare | {"scaleanchor": "x"})
@@ -114,7 +114,7 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height
                        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0}})
     labels = {"tickvals": list(range(k)), "ticktext": [plotly(shortened(name, 24)) for name in names], "showgrid": False,
               "zeroline": False, "range": [-0.5, k - 0.5], "tickfont": {"size": 11 if k <= 40 else 8}}
-    figure.update_layout(height=side, margin=_TIGHT, hovermode="closest", dragmode="pan", uirevision="matrix",
+    figure.update_layout(height=side, margin=_TOOLS, hovermode="closest", dragmode="pan", uirevision="matrix",
                          xaxis=labels | {"title": {"text": "predicted"}, "tickangle": -60},
                          yaxis=labels | {"title": {"text": "label"}, "range": [k - 0.5, -0.5]})
     return figure
@@ -145,7 +145,7 @@ def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": GREY, "width": 1}, showlegend=False,
                        hoverinfo="skip")
-    for (name, table), colour in zip(bins.items(), (GREY, BLUE, GREEN, AMBER), strict=False):
+    for (name, table), colour in zip(bins.items(), (BLUE, AMBER, GREEN, VIOLET), strict=False):
         used = table[table["images"] > 0]
         figure.add_scatter(x=used["confidence"], y=used["accuracy"], customdata=used["images"], mode="lines+markers",
                            name=plotly(name), marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
@@ -153,5 +153,6 @@ def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
     figure.update_layout(height=height, margin=_TITLED, title={"text": "Reliability", "font": {"size": 14}},
                          xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
                          yaxis={"title": {"text": "accuracy"}, "range": [0, 1]},
+                         showlegend=len(bins) > 1,
                          legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
     return figure

@@ -66,7 +66,7 @@ def test_excluded_images_leave_the_map_unless_it_shows_decisions(page, workspace
     Journal(workspace).append([Decision("exclude", path=gone["path"], sha256=gone["sha256"])], images, author="a")
     page.run()
     assert len(drawn(page)) == len(images) - 1
-    page.segmented_control(key="clusters.colour").set_value("Decision").run()
+    page.selectbox(key="clusters.colour").set_value("Decision").run()
     assert len(drawn(page)) == len(images)
     assert [trace["name"] for trace in figure(page)["data"]] == [f"undecided ({len(images) - 1})", "excluded (1)"]
 
@@ -77,7 +77,7 @@ def test_highlighting_greys_all_other_names(page):
 
 
 def test_a_colour_that_needs_other_findings_offers_to_look_for_them(page):
-    page.segmented_control(key="clusters.colour").set_value("Noise").run()
+    page.selectbox(key="clusters.colour").set_value("Noise").run()
     assert not page.exception
     assert page.button(key="clusters.find-noise")
 

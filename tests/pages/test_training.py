@@ -7,6 +7,7 @@ import streamlit as st
 
 from hai_core import jobs
 from hai_core.workspace import write_atomic
+from pages.ui import state
 from pages.ui.run_view import learned
 
 
@@ -82,6 +83,7 @@ def test_curves_are_of_the_members_that_have_finished(trained):
 def test_see_its_confusions_chooses_this_run_there(open_page, trained, monkeypatch):
     visited = []
     monkeypatch.setattr(st, "switch_page", visited.append)
+    monkeypatch.setattr(state, "_inside_the_app", lambda: None)  # AppTest starts every run anew, and the click would be lost
     page = open_page("training")
     page.button(key="training.confusions").click().run()
     assert visited == ["pages/confusions.py"]
