@@ -23,14 +23,15 @@ def choose_holdout(table: pd.DataFrame, share: float, seed: int) -> list[str]:
     """
     if share == 0 or table.empty:
         return []
-    left = _quotas(Counter(table["label"]), share, seed)
+    left = _quotas(Counter(table["label"].tolist()), share, seed)
     chosen: list[str] = []
     for hashes, labels in _units(table, seed):
-        if all(left[label] >= count for label, count in labels.items()):
+        needed = Counter(labels) if len(labels) > 1 else {labels[0]: 1}
+        if all(left[label] >= count for label, count in needed.items()):
             chosen += hashes
-            for label, count in labels.items():
+            for label, count in needed.items():
                 left[label] -= count
-    return sorted(chosen)
+    return sorted(set(chosen))
 
 
 def _quotas(sizes: Mapping[str, int], share: float, seed: int) -> dict[str, int]:
@@ -44,15 +45,14 @@ def _quotas(sizes: Mapping[str, int], share: float, seed: int) -> dict[str, int]
     return quota
 
 
-def _units(table: pd.DataFrame, seed: int) -> list[tuple[list[str], Counter[str]]]:
-    """Images that go together (content hashes, counts of their labels), in the order of choice."""
-    together: dict[str, tuple[list[str], Counter[str]]] = {}
-    for label, group, sha256 in zip(table["label"], table["group"].tolist(), table["sha256"], strict=True):
-        hashes, labels = together.setdefault(sha256 if group < 0 else f"group {group}", ([], Counter()))
+def _units(table: pd.DataFrame, seed: int) -> list[tuple[list[str], list[str]]]:
+    """Images that go together (content hashes, labels), in the order of choice."""
+    together: dict[str | int, tuple[list[str], list[str]]] = {}
+    for label, group, sha256 in zip(table["label"].tolist(), table["group"].tolist(), table["sha256"].tolist(), strict=True):
+        hashes, labels = together.setdefault(sha256 if group < 0 else group, ([], []))
         hashes.append(sha256)
-        labels[label] += 1
-    units = [(sorted(set(hashes)), labels) for hashes, labels in together.values()]
-    return sorted(units, key=lambda unit: digest(f"{seed} {unit[0][0]}"))
+        labels.append(label)
+    return sorted(together.values(), key=lambda unit: digest(f"{seed} {min(unit[0])}"))
 
 
 def stored_holdout(workspace: Workspace) -> list[str] | None:

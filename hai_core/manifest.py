@@ -136,7 +136,7 @@ def _refuse_empty(table: pd.DataFrame, classes: list[str], mapping: dict[str, st
     if table.empty:
         raise InputError("no image is left to train on: every image is unreadable, unlabelled, excluded or of a dropped class")
     held = table.loc[table["split"] == HOLDOUT, "label"].value_counts()
-    trained = set(table.loc[table["split"] == TRAIN, "label"])
+    trained = set(table.loc[table["split"] == TRAIN, "label"].unique())
     empty = [name for name in classes if name not in trained]
     if empty:
         told = [f"{name!r} ({held[name]} in the holdout)" if name in held else repr(name) for name in empty[:NAMED]]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hai_core.records import ManifestRow, columns
+
 if TYPE_CHECKING:
     from hai_core.manifest import Manifest
 
 COLUMNS = ["path", "change", "before", "after"]
+_SIDED = [name for name in columns(ManifestRow) if name != "path"]  # the columns that come from `a` and from `b`
 CLASS_COLUMNS = ["class", "change", "before", "after"]
 
 
@@ -22,15 +25,14 @@ def diff(a: Manifest, b: Manifest) -> pd.DataFrame:
     gave this image another label), merged, split, renamed (its class went another way; the labels); holdout (the split).
     An image may have several rows.
     """
-    moved = _moved(a.table, b.table)
-    old = a.table.assign(path=a.table["path"].replace(moved) if moved else a.table["path"], was=a.table["path"])
-    both = old.merge(b.table, on="path", how="outer", suffixes=("_a", "_b"), indicator="side")
-    added, removed = both[both["side"] == "right_only"], both[both["side"] == "left_only"]
-    stayed = both[both["side"] == "both"]
+    both = a.table.merge(b.table, on="path", how="outer", suffixes=("_a", "_b"), indicator="side")
+    gone, new, stayed = (both[both["side"] == side] for side in ("left_only", "right_only", "both"))
+    moved = _moved(gone, new)
+    stayed = pd.concat([stayed.assign(was=stayed["path"]), moved])
     parts = [
-        _rows(added, "added", None, "label_b"),
-        _rows(removed, "removed", "label_a", None),
-        _rows(stayed[stayed["was"] != stayed["path"]], "moved", "was", "path"),
+        _rows(new[~new["path"].isin(moved["path"].tolist())], "added", None, "label_b"),
+        _rows(gone[~gone["path"].isin(moved["was"].tolist())], "removed", "label_a", None),
+        _rows(moved, "moved", "was", "path"),
         _rows(stayed[stayed["sha256_a"] != stayed["sha256_b"]], "changed", "sha256_a", "sha256_b"),
         _relabelled(stayed[stayed["label_a"] != stayed["label_b"]], a, b),
         _rows(stayed[stayed["split_a"] != stayed["split_b"]], "holdout", "split_a", "split_b"),
@@ -43,12 +45,11 @@ def _rows(table: pd.DataFrame, change: str, before: str | None, after: str | Non
                          "after": table[after] if after else ""}, columns=COLUMNS, dtype="str")
 
 
-def _moved(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, str]:
-    """Path in `a` -> path in `b`, where a content is at one vanished path and at one new one."""
-    gone = a[~a["path"].isin(b["path"])].drop_duplicates("sha256", keep=False)
-    new = b[~b["path"].isin(a["path"])].drop_duplicates("sha256", keep=False)
-    pairs = gone.merge(new, on="sha256")
-    return dict(zip(pairs["path_x"], pairs["path_y"], strict=True))
+def _moved(gone: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """One row for each content that is at one vanished path (`was`) and at one new `path`, with the columns of both."""
+    before = gone.drop_duplicates("sha256_a", keep=False)[["path", *(f"{name}_a" for name in _SIDED)]]
+    after = new.drop_duplicates("sha256_b", keep=False)[["path", *(f"{name}_b" for name in _SIDED)]]
+    return before.rename(columns={"path": "was"}).merge(after, left_on="sha256_a", right_on="sha256_b")
 
 
 def _relabelled(table: pd.DataFrame, a: Manifest, b: Manifest) -> pd.DataFrame:

@@ -232,9 +232,8 @@ def test_the_holdout_is_chosen_once(tmp_path, workspace, monkeypatch):
     held = first.table[first.table["split"] == "holdout"]
     assert len(held) == 4  # 0.3 of 12
     stored = workspace.holdout_file.read_bytes()
-    decide(workspace, *(Decision("exclude", path=path) for path in (held["path"].iloc[0], "A/4.jpg", "C/2.jpg")),
-           Decision("merge", label="B", value="C"))
-    second, _ = build_for(workspace, NO_GROUPS)
+    decide(workspace, Decision("exclude", path=held["path"].iloc[0]), Decision("merge", label="B", value="C"))
+    second, _ = build_for(replace(workspace, holdout=0.5), NO_GROUPS)
     assert set(second.table[second.table["split"] == "holdout"]["path"]) == set(held["path"][1:])
     assert workspace.holdout_file.read_bytes() == stored
     new = CATALOG[CATALOG["path"] == held["path"].iloc[1]]  # a copy of a holdout image comes, and an image that is all new
