@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from hai_core import progress, runs
+from hai_core.members.config import SECTIONS
 from hai_core.runs import FINISHED, Run
 from hai_core.workspace import InputError, Workspace, lock, write_table
 
@@ -126,7 +127,7 @@ def _mirror(client: Any, experiment: str, run: Run) -> None:
         client.delete_run(half.info.run_id)
     began = int(pd.Timestamp(run.info["started"]).timestamp() * 1000)
     parent = client.create_run(experiment, start_time=began, run_name=run.id, tags=_tags(run)).info.run_id
-    _log(client, parent, began, _flat(run.config.model_dump(exclude_none=True)),
+    _log(client, parent, began, _flat(run.config.model_dump(exclude=SECTIONS.keys() - {run.config.head})),
          {name: value for name, value in run.metrics.items() if isinstance(value, (int, float))})
     _log_manifest(client, parent, run)
     _log_artifacts(client, parent, run)

@@ -58,7 +58,7 @@ class Config(_Section):
     mirror: bool = Field(default=False, description="Train on mirrored images too, and predict from both; embedding takes "
                                                     "twice as long.")
     whiten: float | None = Field(
-        default=0.3, gt=0, le=1, description="Whitening of the features by their spread within classes, learned from the "
+        default=0.3, ge=0.01, le=1, description="Whitening of the features by their spread within classes, learned from the "
         "training folds. The value is how far that spread is shrunk: 0.1 trusts it, 1 ignores it. Empty: none.")
     head: Literal["linear", "adaface"] = Field(
         default="linear", description="linear: the plain classifier. adaface: cosine with a margin that follows image quality.")
@@ -109,7 +109,7 @@ class Config(_Section):
 
     def to_yaml(self) -> str:
         """The whole configuration, every default written out."""
-        return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self.model_dump(exclude=SECTIONS.keys() - {self.head}), sort_keys=False, allow_unicode=True)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def load(source: str | Path = "default", overrides: Sequence[str] = ()) -> Confi
     named), a wrong value, or an option that would have no effect.
     """
     path = _find(source)
-    values = _mapping(_parse(path.read_text(encoding="utf-8"), str(path)), str(path))
+    values = _mapping(_parse(path.read_bytes(), str(path)), str(path))
     return from_values({"name": _plain(path.stem)} | values, overrides, str(path))
 
 
@@ -187,7 +187,7 @@ def _replaced(values: dict[str, Any], keys: list[str], value: Any, override: str
     return values | {keys[0]: _replaced(inner, keys[1:], value, override)}
 
 
-def _parse(text: str, where: str) -> Any:
+def _parse(text: str | bytes, where: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
