@@ -91,7 +91,7 @@ def find_clusters(workspace: Workspace, *, projection: projections.Method = "tsn
 def find_merges(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
     """Pairs of classes that may be one, the likeliest first: `merges.COLUMNS`, with `series_a` and `series_b` among them."""
     images, features, judged = _judge(workspace, backbone, seed)
-    known = judged.codes >= 0
+    known = (judged.codes >= 0) & ~images.excluded
     table = merges(judged.probabilities[known], features[known], judged.codes[known], judged.classes,
                    frozenset(images.curation.keep_apart))
     place = list(table.columns).index("centroid_distance") + 1
