@@ -58,7 +58,7 @@ def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
     tiles["caption"] = {"noise": lambda: label + "\n→ " + shown["suggested_label"],
                         "quality": lambda: label + "\n" + shown["problem"].str.replace("_", " "),
                         "outliers": lambda: label}[kind]()
-    tiles["badge"] = [_decided(row) or f"{row.score:.0%}" for row in shown.itertuples()]
+    tiles["badge"] = [_decided(row) or _percent(row.score) for row in shown.itertuples()]
     tiles["tone"] = ["bad" if row.excluded else "good" if not row.open else "" for row in shown.itertuples()]
     tiles["evidence"] = [{"kind": kind, "score": float(score)} for score in shown["score"]]
     return tiles
@@ -73,6 +73,10 @@ def _decided(row: tuple) -> str:
     if row.relabeled:
         return "relabelled"
     return "" if row.open else "fine as it is"
+
+
+def _percent(score: float) -> str:
+    return f"{score:.0%}" if score >= 0.01 else "< 1%"
 
 
 def _actions(kind: str, shown: pd.DataFrame, classes: list[str]) -> list[Action]:
@@ -97,7 +101,7 @@ def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) ->
     row = table[table["path"] == path].iloc[0]
     galleries.picture(workspace, path, key=f"{kind}-focus")
     if kind == "noise":
-        st.markdown(f"Probability that the label is right: **{row['score']:.0%}**")
+        st.markdown(f"Probability that the label is right: **{text(_percent(row['score']))}**")
         _typical(workspace, "Labelled", row["label"], "label-given")
         if row["suggested_label"] != row["label"]:
             _typical(workspace, "Suggested", row["suggested_label"], "label-suggested")

@@ -185,10 +185,12 @@ def test_a_decision_made_elsewhere_is_seen_on_the_next_look(page: Page, app: App
     assert live(workspace) == []
 
 
-def test_a_refresh_keeps_the_workspace_and_the_kind(page: Page, app: App) -> None:
-    open_(page, app, "/noise")
-    page.get_by_role("radio", name="Quality").or_(page.get_by_role("button", name="Quality")).click()
+def test_a_link_and_a_refresh_keep_the_workspace_and_the_kind(page: Page, app: App) -> None:
+    open_(page, app, "/")
+    page.get_by_test_id("stMain").get_by_role("link", name="Quality").click()
     expect(page.get_by_text("Not looked for yet")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Not looked for yet")).to_be_visible()
     assert "w=cars" in page.url
+    page.get_by_test_id("stMain").get_by_text("Doubtful labels").click()
+    expect(page.get_by_test_id("tile").first).to_be_visible()
