@@ -40,14 +40,14 @@ def indexed(tmp_path_factory):
 
 @pytest.fixture
 def workspace(indexed, tmp_path, monkeypatch):
-    for part in ("cars", "cache"):
+    for part in ("photos", "cars", "cache"):
         shutil.copytree(indexed / part, tmp_path / part)
     monkeypatch.setenv("HAI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HAI_WORKSPACES", str(tmp_path))
     monkeypatch.setenv("HAI_AUTHOR", "tester")
     monkeypatch.delenv("HAI_WORKSPACE", raising=False)
     monkeypatch.delenv("HAI_DATABASE_URL", raising=False)
-    return Workspace.open(tmp_path / "cars")
+    return Workspace.open(tmp_path / "cars").relink(tmp_path / "photos")
 
 
 @pytest.fixture
