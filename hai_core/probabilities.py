@@ -39,7 +39,7 @@ def temperature(logits: Floats, labels: Labels, precision: float = 1e-4) -> floa
     """The T, between 0.02 and 50, that minimises the mean log loss of softmax(logits / T) (Guo et al., ICML 2017).
 
     Above 1 the logits were too sure of themselves. The loss is convex in 1/T, so the one minimum is found whatever the
-    logits; `precision` is relative. Dividing by T never changes which class comes first.
+    logits; `precision` is relative. Where nothing is better, 1. Dividing by T never changes which class comes first.
     """
     z = np.asarray(logits, dtype=np.float64)
     z = z - z.max(axis=1, keepdims=True)
@@ -50,4 +50,4 @@ def temperature(logits: Floats, labels: Labels, precision: float = 1e-4) -> floa
         return float(np.mean(logsumexp(z * scale, axis=1) - given * scale))
 
     best = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": precision})
-    return float(np.exp(best.x))
+    return 1.0 if loss(0.0) <= best.fun else float(np.exp(best.x))
