@@ -61,7 +61,7 @@ def test_flags_are_a_part_of_the_confident_joint():
 
 def test_a_label_that_no_other_image_has_is_not_blamed():
     table = found(*photos((30, 30, 1)))[1].set_index("path")
-    assert table.loc["060.jpg", ["score", "flagged"]].tolist() == [0.5, False]
+    assert table.loc["060.jpg", ["score", "flagged"]].tolist() == [0.95, False]
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (1, 2, 3), (2, 30)])
@@ -78,7 +78,7 @@ def test_an_image_without_label_gets_a_suggestion_and_one_out_of_use_teaches_not
     usable[40:80] = False
     judged, table = found(features, labels, usable=usable)
     table = table.set_index("path")
-    assert table.loc["000.jpg", ["label", "suggested_label", "score"]].tolist() == ["", "c0", 0.0]
+    assert table.loc["000.jpg", ["label", "suggested_label", "score"]].tolist() == ["", "c0", 1.0]
     assert judged.probabilities[usable, 1].max() < 0.5
     assert len(table) == len(labels)
 
