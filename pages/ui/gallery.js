@@ -26,7 +26,8 @@ class View {
     this.root.addEventListener("keydown", (event) => this.keydown(event));
     // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
     this.fromPage = (event) => {
-      if (event.target !== document.body || document.querySelector('[data-testid="gallery"]') !== this.root) return;
+      const onLink = event.target.closest("a") && event.key !== "Enter"; // of the sidebar, which brought the person here
+      if (!(event.target === document.body || onLink) || document.querySelector('[data-testid="gallery"]') !== this.root) return;
       if (event.key === "Tab" || event.key === "Shift") return;
       this.focusTile(this.focused, true);
       this.keydown(event);

@@ -85,7 +85,11 @@ def open_demo() -> None:
     root = workspaces_root() / DEMO
     if not (root / "workspace.json").exists():
         data = workspaces_root() / f"{DEMO}-data"
-        data.mkdir(parents=True, exist_ok=True)
-        workspace = Workspace.create(root, data)  # the command points it to data/images when these are drawn
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            workspace = Workspace.create(root, data)  # the command points it to data/images when these are drawn
+        except InputError as refusal:  # the folder holds something else
+            st.session_state[state.PROBLEM] = str(refusal)
+            return
         jobs.start(workspace, ["demo", str(data), "-w", str(workspace.root)])
     state.choose(root.resolve())
