@@ -101,8 +101,9 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height
     figure = go.Figure()
     figure.add_heatmap(z=diagonal, zmin=0, zmax=1, colorscale=_HITS, showscale=False, hoverinfo="skip", xgap=1, ygap=1)
     figure.add_heatmap(z=np.log10(off), zmin=0, zmax=np.log10(top), colorscale=_ERRORS, hoverinfo="skip", xgap=1, ygap=1,
-                       colorbar={"title": {"text": "images", "side": "right"}, "tickvals": np.log10(ticks), "ticktext": ticks,
-                                 "thickness": 10, "len": 0.5, "outlinewidth": 0})
+                       colorbar={"title": {"text": "images", "side": "top"}, "tickvals": np.log10(ticks), "ticktext": ticks,
+                                 "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom",
+                                 "thickness": 8, "len": 0.45, "outlinewidth": 0})
     rows, columns = np.nonzero(counts)
     safe = np.array([plotly(name) for name in names], dtype=object)
     hover = [_cell_text(counts[r, c], totals[r], safe[r], safe[c], r == c) for r, c in zip(rows, columns, strict=True)]
