@@ -3,22 +3,23 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: app test check unit browser clean
+.PHONY: app test check unit journeys clean
 
 app: .venv/app
 	$(BIN)/python -m hai_core app $(ARGS)
 
-test: .venv/dev browser check unit
+test: .venv/dev check unit journeys
 
 check: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 unit: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser
 
-browser: .venv/dev
+journeys: .venv/dev
 	$(BIN)/python -m tests.browser.fetch
+	$(BIN)/python -m pytest tests/browser
 
 .venv/app: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
