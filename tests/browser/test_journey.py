@@ -5,6 +5,7 @@ The manifests must then differ by exactly what was decided, in the core's words 
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def relabel_one_image(page: Page, leaving: tuple[str, str]) -> tuple[str, str]:
     chosen = path(tile)
     tile.click()
     page.get_by_role("button", name="Move to suggestion").click()
-    expect(page.locator(f"[data-testid='tile'][data-path='{chosen}']")).to_have_count(0)
+    expect(tile_of(page, chosen)).to_have_count(0)
     return chosen, suggested
 
 
@@ -173,8 +174,7 @@ def exclude_from_a_confusion(page: Page, leaving: set[str]) -> str:
     chosen = path(tile)
     tile.click()
     page.get_by_role("button", name="Exclude").click()
-    badge = page.locator(f"[data-testid='tile'][data-path='{chosen}']").get_by_test_id("badge")
-    expect(badge).to_have_text("excluded")
+    expect(tile_of(page, chosen).get_by_test_id("badge")).to_have_text("excluded")
     return chosen
 
 
@@ -194,6 +194,10 @@ WORST_CELL = """() => {
 
 def path(tile: Locator) -> str:
     return str(tile.get_attribute("data-path"))
+
+
+def tile_of(page: Page, path: str) -> Locator:
+    return page.locator(f"[data-testid=tile][data-path={json.dumps(path, ensure_ascii=False)}]")
 
 
 def labels(folder: Path) -> dict[str, str]:
