@@ -123,9 +123,9 @@ def main() -> None:
         st.info("There is no map yet. It places every image near the images that look like it, so that mixed-up labels, "
                 "hidden groups and odd images are seen at a glance.", icon=":material/scatter_plot:")
         new_map(workspace, "Compute the map")
-        job_panel(workspace, ["index", "embed", "find clusters"])
+        job_panel(workspace, ["embed", "find clusters"], key="clusters.first")
         return
-    job_panel(workspace, "find", ended=0)
+    job_panel(workspace, "find", done=False, key="clusters.jobs")
     if not loaders.findings_are_current("clusters", workspace):
         st.caption(":material/update: Images were added or changed since this map was computed; a new map includes them.")
     left, right = st.columns([3, 2], gap="medium")

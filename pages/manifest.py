@@ -51,7 +51,7 @@ def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
     if now.counts["stale_decisions"]:
         unapplied = count(now.counts["stale_decisions"], "decision")
         st.caption(f":material/warning: {unapplied} not applied: images or classes changed since. The Overview lists them.")
-    job_panel(workspace, ["manifest build", "find duplicates"], ended=1 if history.empty else 0, key="manifest.jobs")
+    job_panel(workspace, ["manifest build", "find duplicates"], done=False, key="manifest.jobs")
 
 
 def draw_emptied(workspace: Workspace, names: list[str]) -> None:

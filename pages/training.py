@@ -83,7 +83,7 @@ def main() -> None:
     runs = loaders.runs(workspace)
     with st.expander("New run", expanded=runs.empty, icon=":material/add:"):
         draw_new_run(workspace, manifests)
-    job_panel(workspace, ["train", "embed"], ended=1, key="training.jobs")
+    job_panel(workspace, ["train", "embed"], done=False, key="training.jobs")
     run_view.draw_learning(workspace)
     if runs.empty:
         st.caption("The first run's result will appear here: log loss, accuracy, its members, and how far its probabilities "

@@ -17,10 +17,11 @@ NONE = "none"
 
 
 def by_names(names: np.ndarray, none: str = NONE) -> Colouring:
-    """One colour a name, '' in grey and called `none`."""
-    found = sorted(set(names) - {""})
-    code = pd.Index(["", *found]).get_indexer(pd.Index(names))
-    return Colouring(code, [none, *found], [FAINT, *hues(len(found))])
+    """One colour a name; '', where there are any, in grey and called `none`."""
+    found = sorted(set(names))
+    grey = [FAINT] if "" in found else []
+    return Colouring(pd.Index(found).get_indexer(pd.Index(names)), [name or none for name in found],
+                     grey + hues(len(found) - len(grey)))
 
 
 def by_cluster(points: pd.DataFrame, curation: Curation, workspace: Workspace) -> Colouring:

@@ -44,14 +44,16 @@ def runs(workspace: Workspace, kinds: Sequence[str]) -> bool:
     return any(job.active for job in _jobs(workspace, kinds))
 
 
-def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: int = 1, key: str = "jobs") -> None:
+def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: int = 1, done: bool = True,
+              key: str = "jobs") -> None:
     """Running jobs and the newest `ended` ones that ended, refreshed by itself while something runs.
 
-    `kind`: show only jobs of these commands, such as "train" or "find noise"; all when empty.
+    `kind`: show only jobs of these commands, such as "train" or "find noise"; all when empty. `done`: also those that ended
+    well; a page that shows their result does without.
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     active = any(job.active for job in _jobs(workspace, kinds))
-    st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, key)
+    st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, done, key)
 
 
 def _jobs(workspace: Workspace, kinds: Sequence[str]) -> list[Job]:
@@ -63,7 +65,7 @@ def _is_kind(job: Job, kind: str) -> bool:
     return job.argv[0] == command and set(arguments) <= set(job.argv)
 
 
-def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, key: str) -> None:
+def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, done: bool, key: str) -> None:
     listed = _jobs(workspace, kinds)
     watched: set[str] = st.session_state.setdefault(f"{_WATCHED}-{key}", set())
     active = {job.id for job in listed if job.active}
@@ -71,7 +73,8 @@ def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, key: str) -> 
         watched.clear()
         st.rerun(scope="app")
     watched |= active
-    for job in [*(j for j in listed if j.active), *[j for j in listed if not j.active][:ended]]:
+    past = [job for job in listed if not job.active][:ended]
+    for job in [*(job for job in listed if job.active), *(job for job in past if done or job.state != "done")]:
         show_job(workspace, job, key)
 
 
