@@ -40,7 +40,7 @@ def outcome(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes
     metrics = scores(probabilities, labels) | {
         "log_loss_in_sample": log_loss(combination(logits), labels),
         "ece": ece(probabilities, labels), "ece_before": ece(untempered(logits), labels)}
-    return Outcome(combination, probabilities, metrics, _of_recipes(logits, labels, folds, recipes, combination),
+    return Outcome(combination, probabilities, metrics, _of_recipes(logits, labels, folds, recipes, combination, metrics),
                    reliability(probabilities, labels))
 
 
@@ -65,10 +65,10 @@ def member_weights(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8],
 
 
 def _of_recipes(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes: Sequence[str],
-                combination: Combination) -> list[dict[str, Any]]:
+                combination: Combination, metrics: dict[str, Any]) -> list[dict[str, Any]]:
     table = []
     for i, name in enumerate(recipes):
-        alone = scores(combine.cross_fitted(logits[i:i + 1], labels, folds), labels)
+        alone = metrics if len(recipes) == 1 else scores(combine.cross_fitted(logits[i:i + 1], labels, folds), labels)
         table.append({"recipe": name, "weight": combination.weights[i], "temperature": combination.temperatures[i],
                       "log_loss": alone["log_loss"], "accuracy": alone["accuracy"]})
     return table

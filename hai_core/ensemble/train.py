@@ -17,7 +17,7 @@ import torch
 
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
-from hai_core.ensemble import features, tta
+from hai_core.ensemble import combine, features, tta
 from hai_core.ensemble.apply import ensemble, recipe_views
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
@@ -27,6 +27,7 @@ from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
+from hai_core.probabilities import log_loss
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
@@ -132,8 +133,8 @@ def write_results(run: Path, prepared: Prepared, config: Config) -> None:
         "metrics": found.metrics, "temperature": found.combination.temperature, "views": len(prepared.views),
         "recipes": found.recipes, "members": _cards(run, prepared, config, answers, found)}
     if len(prepared.views) > 1:
-        alone = outcome(one_view, prepared.labels, prepared.folds, recipes)
-        found.metrics["log_loss_one_view"] = alone.metrics["log_loss"]
+        alone = combine.cross_fitted(one_view, prepared.labels, prepared.folds)
+        found.metrics["log_loss_one_view"] = log_loss(alone, prepared.labels)
     found.metrics.update(_holdout_scores(run, prepared, config, results))
     columns = pd.DataFrame(found.probabilities, columns=[f"p:{name}" for name in prepared.classes])
     oof = prepared.train[["path", "label"]].assign(fold=prepared.folds)
