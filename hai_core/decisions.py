@@ -65,7 +65,8 @@ class Journal:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace.id
         self._file = workspace.journal
-        self._engine = tables.engine(workspace.journal, os.environ.get("HAI_DATABASE_URL"))
+        url = os.environ.get("HAI_DATABASE_URL")
+        self._engine = tables.engine(Path() if url else workspace.journal, url)  # all workspaces of a server share one
         self._readers = tables.snapshots(self._engine)
         self._made: list[Decision] = []  # all decisions read so far: they never change, so that only new ones are read again
         self._reading = threading.Lock()

@@ -23,7 +23,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    func,
     insert,
+    select,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -31,6 +33,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from hai_core import database
 from hai_core.records import Decision
 from hai_core.workspace import InputError, canonical_json
+
+ADVISORY_LOCK = 0x4A4F55524E414C  # 'JOURNAL': any number that the database's other users do not lock
 
 _tables = MetaData()
 
@@ -90,6 +94,8 @@ def engine(file: Path, url: str | None) -> Engine:
             event.listen(made, "connect", _plain_transactions)
             event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         with made.begin() as connection:
+            if made.dialect.name == "postgresql":  # IF NOT EXISTS does not help against another process at the same moment
+                connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
             for table in _tables.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
             for index in (_by_kind, _by_action, _by_batch):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handmade import catalog_of, classes_of
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 
 from hai_core.decisions import Journal
 from hai_core.records import Decision
@@ -58,7 +58,7 @@ def merge(workspace: Workspace, name: str, into: str) -> None:
 
 def die_at_commit(workspace: Workspace) -> None:
     def kill(connection: Connection) -> None:
-        if connection.exec_driver_sql("SELECT count(*) FROM decisions").scalar() == 500:
+        if connection.scalar(text("SELECT count(*) FROM decisions WHERE workspace = :id"), {"id": workspace.id}) == 500:
             os.kill(os.getpid(), signal.SIGKILL)
 
     event.listen(Engine, "commit", kill)
@@ -72,16 +72,20 @@ def write_for_ever(workspace: Workspace, report: int) -> None:
         os.write(report, b".")
 
 
-def trial(workspace: Workspace, wait: float) -> tuple[int, list[int]]:
-    """Kill a writer after `wait` seconds: batches it reported, and the sizes of all batches that are there then."""
+def trial(workspace: Workspace, wait: float, after_one: bool) -> tuple[int, list[int]]:
+    """Kill a writer `wait` seconds after its start, or after its first batch.
+
+    Returns the batches that it reported, and the sizes of all batches that are there then.
+    """
     reader, writer = os.pipe()
     child = _fork(lambda: write_for_ever(workspace, writer), 0.0)
     os.close(writer)
+    reported = len(os.read(reader, 1)) if after_one else 0
     time.sleep(wait)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as pipe:
-        reported = len(pipe.read())
+        reported += len(pipe.read())
     file = workspace.root / "told.json"
     assert together(lambda: look(workspace, file)) == [0]  # in a process of its own, because this one forks
     return reported, json.loads(file.read_text())
@@ -105,7 +109,7 @@ def main(root: str, way: str, *words: str) -> list[object]:
             return [*together(lambda: die_at_commit(workspace))]
         case _:
             waits = random.Random(7)
-            return [trial(workspace, waits.uniform(0.0, 0.3)) for _ in range(int(words[0]))]
+            return [trial(workspace, waits.uniform(0.0, 0.3), after_one=bool(n % 2)) for n in range(int(words[0]))]
 
 
 if __name__ == "__main__":

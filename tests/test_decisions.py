@@ -307,7 +307,8 @@ TestJournalAgainstModel.settings = settings(max_examples=15, stateful_step_count
 
 def run(workspace, *words):
     """The tests' own program, which forks the writers after its imports, so that they really start at once."""
-    environment = os.environ | {"PYTHONPATH": str(PROGRAM.parent.parent), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(PROGRAM.parent.parent), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, str(PROGRAM), str(workspace.root), *map(str, words)], capture_output=True, text=True,
                           env=environment, timeout=120)
     assert done.returncode == 0, done.stderr
