@@ -96,8 +96,8 @@ def find_merges(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0)
                    frozenset(images.curation.keep_apart))
     place = list(table.columns).index("centroid_distance") + 1
     for name in ("series_b", "series_a"):
-        series = table[name.replace("series", "class")].map(images.curation.series)
-        table.insert(place, name, series.fillna("").astype("str"))
+        series = [images.curation.series.get(label, "") for label in table[name.replace("series", "class")]]
+        table.insert(place, name, pd.Series(series, dtype="str"))
     return table
 
 

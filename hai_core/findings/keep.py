@@ -81,8 +81,9 @@ def best(rows: Sequence[int], images: pd.DataFrame, quality: Quality) -> tuple[i
         detail = round(float(quality.detail[row]), 1)
         return bool(quality.border[row]), bool(quality.grey[row]), -detail, -votes[labels[row]], row
 
-    first, second = sorted(rows, key=rank)[:2]
-    differs = next((place for place, (a, b) in enumerate(zip(rank(first), rank(second), strict=True)) if a != b), 4)
+    first = min(rows, key=rank)
+    ranks = list(zip(*map(rank, rows), strict=True))
+    differs = next(place for place, values in enumerate(ranks) if len(set(values)) > 1)
     reasons = ("it has no border", "it is in colour", "it holds most detail (pixels and fineness of compression)",
-               "nothing else tells them apart, and most of them have its label", "nothing tells them apart; first by path")
+               "only labels tell them apart, and most have its label", "nothing tells them apart; first by path")
     return first, f"kept: {reasons[differs]}"

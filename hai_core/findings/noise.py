@@ -36,8 +36,8 @@ def noise(images: pd.DataFrame, judged: OutOfFold) -> pd.DataFrame:
     own = np.where(known, p[rows, judged.codes], np.nan)
     others = p.copy()
     others[rows[known], judged.codes[known]] = 0
-    alike = np.exp(-(p * np.log(np.maximum(p, SMALLEST))).sum(axis=1).mean())
-    odds = np.maximum(own, SMALLEST) / np.maximum(others.max(axis=1), SMALLEST) * alike * (1 - WRONG) / WRONG
+    alike = np.exp(-(p * np.log(np.maximum(p, SMALLEST))).sum() / max(len(p), 1))
+    odds = np.maximum(own, SMALLEST) / np.maximum(others.max(axis=1, initial=0), SMALLEST) * alike * (1 - WRONG) / WRONG
     trust = judged.teachers**2 / (judged.teachers**2 + FEW**2)
     score = np.where(known, trust * odds / (1 + odds) + (1 - trust) * (1 - WRONG), 1.0)
     table = images[["path", "label"]].assign(

@@ -65,7 +65,8 @@ def out_of_fold(features: Features, labels: pd.Series, groups: Codes, usable: np
             logits[judged] += share[:, None] * _cosines(features[train], codes[train], features[judged], len(classes))
             teachers[fold == number] = np.bincount(codes[train], minlength=len(classes))[codes[fold == number]]
             bar.advance()
-    temperature = softmaxes.temperature(logits[learned], codes[learned])
+    fair = learned[teachers[learned] > 0]
+    temperature = softmaxes.temperature(logits[fair], codes[fair]) if len(fair) else 1.0
     return OutOfFold(softmaxes.softmax(logits, temperature), codes, classes, teachers)
 
 
@@ -76,7 +77,7 @@ def _with_copies(fold: Codes, groups: Codes) -> Codes:
 
 
 def _cosines(train: Features, codes: Codes, judged: Features, n_classes: int) -> Features:
-    """Of whitened `judged` (M, D) to the class means of whitened `train` (n, D): (M, K); 0 to a class without images."""
+    """Of whitened `judged` (M, D) to the class means of whitened `train` (n, D): (M, K); -1 to a class without images."""
     import torch
     from torch.nn.functional import normalize
 
@@ -86,5 +87,7 @@ def _cosines(train: Features, codes: Codes, judged: Features, n_classes: int) ->
     whiten = Whiten(x.shape[1]).learn(x, y, SHRINKAGE)
     with torch.inference_mode():
         means = torch.zeros(n_classes, x.shape[1]).index_add_(0, y, normalize(whiten(x)))
-        cosines: Features = (normalize(whiten(torch.from_numpy(judged))) @ normalize(means).T).numpy()
-    return cosines
+        cosines = normalize(whiten(torch.from_numpy(judged))) @ normalize(means).T
+        cosines[:, torch.bincount(y, minlength=n_classes) == 0] = -1
+    found: Features = cosines.numpy()
+    return found
