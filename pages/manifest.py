@@ -87,8 +87,9 @@ def draw_diff(workspace: Workspace, history: pd.DataFrame) -> None:
     built = history["time"].dt.strftime("%Y-%m-%d %H:%M")
     names = dict(zip(history["path"], history["digest"].str[:12] + "  ·  " + built, strict=True))
     paths, (left, right) = list(names), st.columns(2)
-    old = left.selectbox("From", paths, index=1, key="manifest.from", format_func=names.__getitem__)
-    new = right.selectbox("To", paths, index=0, key="manifest.to", format_func=names.__getitem__)
+    newest = history["digest"].iloc[0]  # in the keys: a manifest that was just built is compared with the one before
+    old = left.selectbox("From", paths, index=1, key=f"manifest.from-{newest}", format_func=names.__getitem__)
+    new = right.selectbox("To", paths, index=0, key=f"manifest.to-{newest}", format_func=names.__getitem__)
     table, by_class = difference(old, new)
     if table.empty and by_class.empty:
         st.success("The two hold the same images with the same labels.", icon=":material/check_circle:")

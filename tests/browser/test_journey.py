@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +20,8 @@ from tests.browser.conftest import App, picture, settle
 JOB = 300_000  # milliseconds that one job may take on a busy machine
 SIZES = ((1440, 900), (1024, 768))
 PAGES = ("Overview", "Duplicates", "Noise", "Clusters", "Classes", "Manifest", "Training", "Confusions", "Journal")
-STRIPS = {"Removed": "removed", "Relabelled": "relabelled", "Merged with their class": "merged", "Added": "added",
-          "Between training and holdout": "holdout"}
+TITLES = {"removed": "Removed", "relabelled": "Relabelled", "merged": "Merged with their class"}  # of a kind of change
+STRIP = 16  # images of a kind of change that the Manifest page shows
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_from_nothing_to_a_manifest_that_differs_by_exactly_what_was_decided(pag
     expected = {(path, "removed") for path in copies} | {(doubtful, "relabelled")}
     expected |= {(path, "merged") for path in in_class(as_it_came, merged) - set(copies)}
     assert differences(as_it_came, first) == expected
-    assert shown_differences(page) == expected
+    expect_shown(page, expected)
     assert labels(first)[doubtful] == suggested
     assert merged not in set(labels(first).values())
 
@@ -53,7 +54,7 @@ def test_from_nothing_to_a_manifest_that_differs_by_exactly_what_was_decided(pag
 
     second = build_manifest(page, app)
     assert differences(first, second) == {(confused, "removed")}
-    assert shown_differences(page) == {(confused, "removed")}
+    expect_shown(page, {(confused, "removed")})
     assert labels(as_it_came).keys() - labels(second).keys() == {*copies, confused}
     classes = manifests.class_diff(manifests.load(as_it_came), manifests.load(second))
     assert classes.to_dict("records") == [{"class": merged, "change": "merged", "before": merged, "after": kept}]
@@ -173,7 +174,7 @@ def exclude_from_a_confusion(page: Page, leaving: set[str]) -> str:
     tile = next(tile for tile in page.get_by_test_id("tile").all() if path(tile) not in leaving)
     chosen = path(tile)
     tile.click()
-    page.get_by_role("button", name="Exclude").click()
+    page.get_by_role("button", name="Exclude", exact=True).click()
     expect(tile_of(page, chosen).get_by_test_id("badge")).to_have_text("excluded")
     return chosen
 
@@ -217,20 +218,30 @@ def pairs_of(table: pd.DataFrame) -> set[tuple[str, str]]:
     return set(zip(table["path"], table["change"], strict=True))
 
 
-def shown_differences(page: Page) -> set[tuple[str, str]]:
-    """(path, change) of every image shown under "What changed"."""
+def expect_shown(page: Page, changes: set[tuple[str, str]]) -> None:
+    """The Manifest page counts exactly these (path, change), and shows the first of each kind in a strip."""
     go(page, "Manifest")
     expect(page.get_by_role("heading", name="What changed")).to_be_visible()
-    shown = page.evaluate("""() => {
-      const seen = [];
-      let title = "";
-      for (const node of document.querySelectorAll("[data-testid=stMarkdown] strong, [data-testid=strip] [data-path]")) {
-        if (node.dataset.path) seen.push([node.dataset.path, title]);
-        else title = node.textContent;
-      }
-      return seen;
-    }""")
-    return {(path, STRIPS[title]) for path, title in shown}
+    counts = Counter(change for _, change in changes)
+    expect(page.get_by_test_id("strip").locator("[data-path]")).to_have_count(sum(min(n, STRIP) for n in counts.values()))
+    shown = page.evaluate(SHOWN)
+    assert {title: number for title, number, _ in shown} == {TITLES[change]: number for change, number in counts.items()}
+    for title, number, paths in shown:
+        kind = {path for path, change in changes if TITLES[change] == title}
+        assert len(set(paths)) == min(number, STRIP)
+        assert set(paths) <= kind
+
+
+# The kinds of change under "What changed": title, number of images, paths of the images in the strip below.
+SHOWN = """() => {
+  const kinds = [];
+  for (const node of document.querySelectorAll("[data-testid=stMarkdown] p, [data-testid=strip] [data-path]")) {
+    const title = node.textContent.match(/^(.+) · ([0-9]+) images?$/);
+    if (node.dataset.path) kinds[kinds.length - 1][2].push(node.dataset.path);
+    else if (title) kinds.push([title[1], parseInt(title[2]), []]);
+  }
+  return kinds;
+}"""
 
 
 def take(page: Page, name: str) -> None:
