@@ -1,6 +1,6 @@
 """A timm model by name: its evaluation transform, where its weights come from, and their fingerprint.
 
-A backbone is named as in timm (`convnext_tiny`, `convnext_tiny.fb_in22k`), or as `NAME@FILE` to take its weights from a file.
+A backbone is named as in timm (`convnext_tiny`, `convnext_tiny.fb_in22k`), or as `NAME=FILE` to take its weights from a file.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def check(name: str) -> None:
 
 
 def split(name: str) -> tuple[str, Path | None]:
-    """`NAME@FILE` -> (name, file); a plain name -> (name, None)."""
-    model, at, file = name.partition("@")
-    return model, Path(file) if at else None
+    """`NAME=FILE` -> (name, file); a plain name -> (name, None)."""
+    model, equals, file = name.partition("=")
+    return model, Path(file) if equals else None
 
 
 def load(name: str, weights: Path | None = None) -> Backbone:
@@ -190,7 +190,7 @@ def _from_hub(name: str) -> tuple[torch.nn.Module, str]:
     timm = _timm()
     config = timm.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
-        raise InputError(f"timm has no pretrained weights for {name}; give a weights file ({name}@FILE.safetensors) "
+        raise InputError(f"timm has no pretrained weights for {name}; give a weights file ({name}=FILE.safetensors) "
                          f"or use one of the packaged backbones: {', '.join(PACKAGED)}")
     cached = _cached_file(config)
     if cached is not None:
@@ -206,7 +206,7 @@ def _from_hub(name: str) -> tuple[torch.nn.Module, str]:
 
 def _absent(name: str) -> InputError:
     return InputError(f"the weights of {name} are not on this machine and could not be fetched; give a weights file "
-                      f"({name}@FILE.safetensors) or use one of the packaged backbones: {', '.join(PACKAGED)}")
+                      f"({name}=FILE.safetensors) or use one of the packaged backbones: {', '.join(PACKAGED)}")
 
 
 def _cached_file(config: Any) -> Path | None:

@@ -87,7 +87,7 @@ def test_without_weights_on_this_machine_both_ways_out_are_shown_at_once(no_hub)
     with pytest.raises(InputError, match=r"weights of resnet10t are not on this machine") as error:
         backbones.load("resnet10t")
     assert time.monotonic() - began < 10
-    assert "resnet10t@FILE.safetensors" in str(error.value)
+    assert "resnet10t=FILE.safetensors" in str(error.value)
     assert all(name in str(error.value) for name in backbones.PACKAGED)
 
 
@@ -122,7 +122,7 @@ def test_a_weights_file_with_a_classifier_of_any_size(tmp_path, lite0, suffix):
         torch.save({"state_dict": tensors}, file)
     else:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
-    loaded = backbones.load(f"tf_efficientnet_lite0@{file}")
+    loaded = backbones.load(f"tf_efficientnet_lite0={file}")
     assert loaded.fingerprint == lite0.fingerprint
     assert loaded.weights_source == f"file: {file}"
     assert backbones.load("tf_efficientnet_lite0", file).fingerprint == lite0.fingerprint
