@@ -35,7 +35,7 @@ from hai_core.workspace import InputError, Workspace, write_atomic
 
 __all__ = ["Batch", "Curation", "Journal", "Rejected", "fold", "kind_of", "read_decisions", "suggestions"]
 
-SHOWN = 20  # rejected rows spelled out in a message; `Rejected.rows` has them all
+SHOWN = 100  # rejected rows spelled out in a message; `Rejected.rows` has them all
 
 
 @dataclass(frozen=True)
