@@ -36,8 +36,9 @@ def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
             st.error(f"No manifest can be built: {text(now.problem)}.", icon=":material/block:")
             draw_emptied(workspace, emptied(workspace))
             return
-        for figure, name in zip(st.columns(len(FIGURES)), FIGURES, strict=True):
-            figure.metric(name.capitalize(), f"{now.counts[name]:,}")
+        with st.container(horizontal=True, gap="large"):
+            for name in FIGURES:
+                st.metric(name.capitalize(), f"{now.counts[name]:,}", width="content")
         words, button = st.columns([3, 1], vertical_alignment="center")
         if now.digest == newest:
             words.markdown(f":material/check_circle: The newest manifest, `{newest[:12]}`, holds exactly this.")
@@ -99,7 +100,7 @@ def draw_diff(workspace: Workspace, history: pd.DataFrame) -> None:
         st.dataframe(by_class, hide_index=True, height=min(36 * len(by_class) + 40, 260))
     for change in (name for name in CHANGES if name in set(table["change"])):
         draw_change(workspace, change, table[table["change"] == change])
-    with st.expander(f"All {count(len(table), 'change')} of images as a table"):
+    with st.expander(f"{count(len(table), 'change')} of images as a table"):
         st.dataframe(table, hide_index=True, height=320)
         st.code(shlex.join(["python", "-m", "hai_core", "manifest", "diff", old, new]), language=None, wrap_lines=True)
 

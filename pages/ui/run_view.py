@@ -87,10 +87,10 @@ def draw_unfinished(workspace: Workspace, run: Run, state: str) -> None:
 
 
 def draw_figures(run: Run) -> None:
-    known = {key: about for key, about in FIGURES.items() if key in run.metrics}
-    columns = st.columns(len(known), vertical_alignment="bottom")
-    for figure, (key, (name, form, help)) in zip(columns, known.items(), strict=True):
-        figure.metric(name, form.format(run.metrics[key]), help=help)
+    with st.container(horizontal=True, gap="large"):  # wraps in a narrow window
+        for key, (name, form, help) in FIGURES.items():
+            if key in run.metrics:
+                st.metric(name, form.format(run.metrics[key]), help=help, width="content")
 
 
 def draw_members(run: Run) -> None:
