@@ -60,7 +60,7 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
             mine = np.flatnonzero(colouring.code == code)
             if len(mine):
                 figure.add_scattergl(x=x[mine], y=y[mine], customdata=paths[mine],
-                                     name=f"{plotly(shortened(name))} ({len(mine):,})",
+                                     name=f"{plotly(shortened(name, 22))} ({len(mine):,})",
                                      marker={"size": size, "color": colouring.colours[code], "opacity": 0.8}, **shared)
     else:
         scale = [[i / (len(colouring.names) - 1), colour] for i, colour in enumerate(colouring.colours)]
@@ -71,7 +71,8 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
     bare = {"visible": False, "zeroline": False, "showgrid": False}
     figure.update_layout(height=height, margin=_TOOLS, dragmode="lasso", hovermode="closest", uirevision="map",
                          showlegend=legend,
-                         legend={"itemsizing": "constant", "orientation": "h", "yanchor": "top", "y": -0.01, "title": None},
+                         legend={"itemsizing": "constant", "orientation": "h", "yanchor": "top", "y": -0.01, "title": None,
+                                 "font": {"size": 11}},
                          xaxis=bare, yaxis=bare | {"scaleanchor": "x"})
     return figure
 
