@@ -156,7 +156,7 @@ def _quarters(file):
 def test_two_processes_share_the_work(model, images):
     files = tiny.write_images(images, 24)
     both = [program(images, 0.1), program(images, 0.1)]
-    counts = [int(running.communicate(timeout=60)[0]) for running in both]
+    counts = [int(running.communicate(timeout=240)[0]) for running in both]
     assert sum(counts) == 24
     assert embeddings.embed(images, files, "tiny").computed == 0
     assert len(embeddings.load(files["sha256"], "tiny")) == 24
