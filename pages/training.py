@@ -81,10 +81,10 @@ def main() -> None:
         job_panel(workspace, ["manifest build"], key="training.manifest-jobs")
         return
     runs = loaders.runs(workspace)
-    with st.expander("New run", expanded=runs.empty, icon=":material/add:"):
-        draw_new_run(workspace, manifests)
     job_panel(workspace, ["train", "embed"], done=False, key="training.jobs")
     run_view.draw_learning(workspace)
+    with st.expander("New run", expanded=runs.empty, icon=":material/add:"):
+        draw_new_run(workspace, manifests)
     if runs.empty:
         st.caption("The first run's result will appear here: log loss, accuracy, its members, and how far its probabilities "
                    "can be trusted.")

@@ -53,7 +53,7 @@ def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: in
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     active = any(job.active for job in _jobs(workspace, kinds))
-    st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, done, key)
+    st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, done, active, key)
 
 
 def _jobs(workspace: Workspace, kinds: Sequence[str]) -> list[Job]:
@@ -65,16 +65,18 @@ def _is_kind(job: Job, kind: str) -> bool:
     return job.argv[0] == command and set(arguments) <= set(job.argv)
 
 
-def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, done: bool, key: str) -> None:
+def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, done: bool, refreshed: bool, key: str) -> None:
     listed = _jobs(workspace, kinds)
     watched: set[str] = st.session_state.setdefault(f"{_WATCHED}-{key}", set())
-    active = {job.id for job in listed if job.active}
-    if watched - active:
+    running = [job for job in listed if job.active]
+    active = {job.id for job in running}
+    if watched - active or (active and not refreshed):  # one ended, or was resumed in this panel
         watched.clear()
         st.rerun(scope="app")
     watched |= active
+    again = {job.argv for job in running}
     past = [job for job in listed if not job.active][:ended]
-    for job in [*(job for job in listed if job.active), *(job for job in past if done or job.state != "done")]:
+    for job in [*running, *(job for job in past if (done or job.state != "done") and job.argv not in again)]:
         show_job(workspace, job, key)
 
 

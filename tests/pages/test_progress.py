@@ -85,3 +85,12 @@ def test_other_kinds_of_jobs_are_not_shown(workspace):
     wait(workspace, start(workspace, "write('exit.json', '{\"code\": 0}')", "index"))
     app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
     assert not app.markdown
+
+
+def test_a_command_that_runs_again_takes_the_place_of_its_earlier_end(workspace):
+    wait(workspace, start(workspace, "os.kill(os.getpid(), 9)"))
+    job = start(workspace, "time.sleep(60)")
+    app = AppTest.from_function(panel, args=(str(workspace.root),)).run()
+    jobs.cancel(job)
+    assert len(app.markdown) == 1
+    assert "Running" in app.markdown[0].value
