@@ -76,7 +76,7 @@ def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dic
     readable = files[files["status"] == OK]
     without = features.ensure(images, readable, config.backbones, voting.views)
     readable = readable[~readable["path"].isin(without["path"])]
-    _warn(files[~files["path"].isin(readable["path"])])
+    _warn(pd.concat([files[files["status"] != OK], without]))
     priors = _shares(manifest)
     final = np.tile(priors, (len(files), 1))
     if len(readable):
@@ -94,8 +94,10 @@ def check_fingerprints(fingerprints: dict[str, str]) -> None:
 
 def _warn(unreadable: pd.DataFrame) -> None:
     if len(unreadable):
-        named = ", ".join(unreadable["path"].head(NAMED)) + (" ..." if len(unreadable) > NAMED else "")
-        progress.say(f"warning: {len(unreadable)} unreadable images get the classes' shares of the training images: {named}")
+        first = unreadable.head(NAMED)
+        named = ", ".join(f"{path} ({reason})" for path, reason in zip(first["path"], first["reason"], strict=True))
+        progress.say(f"warning: {len(unreadable)} unreadable images get the classes' shares of the training images: {named}"
+                     + (", ..." if len(unreadable) > NAMED else ""))
 
 
 def _shares(manifest: Manifest) -> npt.NDArray[np.float64]:
