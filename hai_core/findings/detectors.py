@@ -21,39 +21,52 @@ from hai_core.findings.noise import noise
 from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
 from hai_core.findings.outliers import outliers
 from hai_core.findings.quality import quality
-from hai_core.workspace import Workspace
+from hai_core.workspace import InputError, Workspace
 
 
 def find_duplicates(workspace: Workspace, *, no_embeddings: bool = False, against: str | Path | None = None,
-               backbone: str = DEFAULT) -> pd.DataFrame:
+                    backbone: str = DEFAULT) -> pd.DataFrame:
     """Groups of copies (`duplicates.COLUMNS`).
 
     `against` another folder: a group for each image there that has copies here. That image is the kept one and stands under
     its absolute path; the others are this workspace's images, so that accepting the table excludes what leaked.
     """
-    images = inputs.readable(workspace)
-    features = None
-    if not no_embeddings:
-        images, features = inputs.with_features(workspace.images, images, backbone)
-    table, roots, stores = images.table.assign(root=0), [workspace.images], [workspace.catalog]
+    own = inputs.readable(workspace)
+    sides, stores = [(workspace.images, own)], [workspace.catalog]
     if against is not None:
-        roots.append(Path(against).resolve())
-        stores.append(catalog.folder_store(roots[1]))
-        theirs = inputs.folder(roots[1])
-        if features is not None:
-            theirs, more = inputs.with_features(roots[1], theirs, backbone)
-            features = np.concatenate([features, more])
-        places = [unicodedata.normalize("NFC", str(roots[1] / path)) for path in theirs.table["path"]]
-        table = pd.concat([table, theirs.table.assign(path=pd.Series(places, dtype="str"), root=1)], ignore_index=True)
+        other = _another(Path(against), workspace)
+        sides.append((other, inputs.folder(other)))
+        stores.append(catalog.folder_store(other))
+    tables, features = [], []
+    for side, (root, images) in enumerate(sides):
+        if not no_embeddings:
+            images, computed = inputs.with_features(root, images, backbone)
+            features.append(computed)
+        tables.append(images.table.assign(side=side))
+        if side:
+            places = [unicodedata.normalize("NFC", str(root / path)) for path in images.table["path"]]
+            tables[side]["path"] = pd.Series(places, dtype="str")
+    table = pd.concat(tables, ignore_index=True)
 
     def jpegs(sha256: Sequence[str]) -> Mapping[str, bytes]:
         return {name: jpeg for store in stores for name, jpeg in catalog.thumbnails(store, sha256).items()}
 
     def steps(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-        return np.array([keep.jpeg_step(roots[root] / file) for root, file in zip(rows["root"], rows["file"], strict=True)])
+        return np.array([keep.jpeg_step(sides[side][0] / file) for side, file in zip(rows["side"], rows["file"], strict=True)])
 
-    return duplicates(table, features, jpegs, steps=steps, not_duplicates=images.curation.not_duplicates,
-                      reference=(table["root"] == 1).to_numpy() if against is not None else None)
+    return duplicates(table, np.concatenate(features) if features else None, jpegs, steps=steps,
+                      not_duplicates=own.curation.not_duplicates,
+                      reference=(table["side"] == 1).to_numpy() if against is not None else None)
+
+
+def _another(folder: Path, workspace: Workspace) -> Path:
+    """`folder`, resolved. Raises InputError when it is not there, or when it and the image root overlap."""
+    root = folder.resolve()
+    if not root.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    if root.is_relative_to(workspace.images) or workspace.images.is_relative_to(root):
+        raise InputError(f"--against {folder} holds this workspace's own images; name another folder")
+    return root
 
 
 def find_quality(workspace: Workspace, *, all: bool = False) -> pd.DataFrame:

@@ -48,8 +48,6 @@ def _readable(table: pd.DataFrame, curation: Curation, root: Path) -> Images:
 
 def folder(images: Path) -> Images:
     """The readable images of a folder that is no workspace. Raises InputError when there is none."""
-    if not images.is_dir():
-        raise InputError(f"there is no folder {images}")
     table = catalog.scan(images, catalog.folder_store(images))
     return _readable(table, fold(table, []), images)
 

@@ -160,6 +160,12 @@ def test_copies_of_another_folder_are_kept_from_the_workspaces_own(workspace, mo
     assert findings.card("duplicates", workspace, {"against": other})["rows"] == 2
 
 
+def test_its_own_images_are_no_other_folder(workspace):
+    for place in (workspace.images, workspace.images / CLASSES[0], workspace.images.parent):
+        with pytest.raises(InputError, match="own images"):
+            findings.find("duplicates", workspace, against=place)
+
+
 def test_without_embeddings_the_model_is_not_asked(workspace, model):
     assert len(findings.find("duplicates", workspace, no_embeddings=True)) == 2
     assert model.batches == 0
