@@ -74,9 +74,3 @@ def with_features(root: Path, images: Images, backbone: str) -> tuple[Images, np
     sha256 = images.table["sha256"].tolist()
     parts = [normalize(embeddings.load(sha256, name)) for name in names]
     return images, normalize(np.concatenate(parts, axis=1)) if len(parts) > 1 else parts[0]
-
-
-def choose(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raises InputError unless `value` is one of those allowed."""
-    if value not in allowed:
-        raise InputError(f"--{name} {value} is not one of {', '.join(allowed)}")
