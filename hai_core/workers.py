@@ -10,12 +10,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,8 +34,9 @@ def cores() -> int:
 def run(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[list[tuple[T, R | None]]]:
     """Yield lists of (item, work(item)) as they are done; the result is None where the process died over the item.
 
-    An exception that `work` raises is a bug and propagates. With `workers=0` everything runs in this process. A script
-    that calls this needs the usual `if __name__ == "__main__":`, because workers import its main module.
+    An exception that `work` raises is a bug and propagates. With `workers=0` everything runs in this process. Workers
+    never import the caller's main module, so `work` must be importable from another; a script needs no `__main__` guard.
+    Raises RuntimeError when workers cannot even start: that is no item's fault.
     """
     waiting = deque(items[i:i + CHUNK] for i in range(0, len(items), CHUNK))
     if workers == 0:
@@ -81,9 +84,34 @@ def _pool(workers: int, module: str) -> Iterator[ProcessPoolExecutor]:
     context.set_forkserver_preload([module])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
     try:
+        with _without_main():
+            first = pool.submit(os.getpid)  # starts all workers
+        try:
+            first.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError("worker processes die as they start; their traceback is above") from error
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+_main_is_hidden = threading.Lock()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """For the block, a main module that started processes will not run again.
+
+    A notebook, a script without a guard, or a page test has a main module that fails or starts over when it is imported, and
+    every worker would die of it.
+    """
+    with _main_is_hidden:
+        own = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = own
 
 
 def _begin() -> None:
