@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -169,7 +170,11 @@ def exclude_from_a_confusion(page: Page, leaving: set[str]) -> str:
     label, predicted, x, y = page.evaluate(WORST_CELL)
     page.mouse.move(x, y)
     page.mouse.click(x, y)
-    expect(page.get_by_text(f"{label} predicted as {predicted}")).to_be_visible()
+    title = page.get_by_text(f"{label} predicted as {predicted}")
+    expect(title).to_be_visible()
+    number = int(re.findall(r"· (\d+) image", title.inner_text())[0])
+    expect(page.get_by_test_id("tile")).to_have_count(number)  # the gallery follows the title, and showed other images before
+    settle(page)
     take(page, "Confusions-cell")
     tile = next(tile for tile in page.get_by_test_id("tile").all() if path(tile) not in leaving)
     chosen = path(tile)
