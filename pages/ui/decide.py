@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -24,9 +25,20 @@ def decide(workspace: Workspace, decisions: Sequence[Decision], note: str = "") 
     """Append one undoable batch. What was done is said in a toast; a refusal above the page, and then None is returned."""
     if not decisions:
         return None
+    decisions = _about_what_is_shown(workspace, decisions)
     note = note or describe(decisions)
     return _write(note, lambda: loaders.journal(workspace).append(
         decisions, loaders.catalog(workspace), author=state.author(), note=note))
+
+
+def _about_what_is_shown(workspace: Workspace, decisions: Sequence[Decision]) -> Sequence[Decision]:
+    """`label_ok` speaks of the folder's label; where a person has relabelled, "Label is right" is about the label shown."""
+    if not any(decision.action == "label_ok" for decision in decisions):
+        return decisions
+    curation, paths = loaders.curation(workspace), loaders.catalog(workspace)["path"]
+    relabelled = dict(zip(paths[curation.relabeled], curation.label[curation.relabeled], strict=True))
+    return [replace(decision, action="relabel", value=relabelled[decision.path])
+            if decision.action == "label_ok" and relabelled.get(decision.path) else decision for decision in decisions]
 
 
 def undo(workspace: Workspace, batch: str) -> Batch | None:
