@@ -115,7 +115,7 @@ def _copy(table: pd.DataFrame, images: Path, targets: Sequence[Path]) -> None:
     sources = catalogs.locate(images, table["path"].tolist())
     for path, source in zip(table["path"], sources, strict=True):
         if source is None:
-            raise InputError(f"the manifest's image {path!r} is not under {images}")
+            raise InputError(f"the manifest's image {path!r} is not under {images}; say with --images where the images are now")
     for folder in {target.parent for target in targets}:
         folder.mkdir(parents=True, exist_ok=True)
     with progress.track("Exporting", len(table), "images") as bar:
