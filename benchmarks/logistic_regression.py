@@ -23,7 +23,7 @@ from hai_core.ensemble.evaluate import evaluate
 from hai_core.neighbors import normalize
 from hai_core.workspace import read_table
 
-GRID = (10.0, 30.0, 100.0, 300.0)
+GRID = (30.0, 100.0, 300.0, 1000.0, 3000.0)
 
 
 def features(folder: Path, files: pd.DataFrame, backbones: list[str]) -> npt.NDArray[np.float32]:
