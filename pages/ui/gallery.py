@@ -138,7 +138,7 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
     page = min(max(int(st.session_state.get(f"{key}.page", 0)), 0), pages - 1)
     window = slice(page * page_size, (page + 1) * page_size)
     shown_sections = None if sections is None else describe_sections(sections.iloc[window])
-    shown = tiles.iloc[window] if shown_sections is None else tiles[tiles["section"].isin(shown_sections["id"])]
+    shown = tiles.iloc[window] if shown_sections is None else _in_sections(tiles, shown_sections["id"].tolist())
     shown = describe(shown)
     focus = st.session_state.get(f"{key}.focus")
     paths = shown["path"].tolist()
@@ -159,6 +159,12 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
     if inspector and right and focus:
         with right, st.container(key="inspector"):
             inspector(focus)
+
+
+def _in_sections(tiles: pd.DataFrame, sections: list[str]) -> pd.DataFrame:
+    """The tiles in the order in which they are seen: the arrow keys follow it, and the first key is meant for the first."""
+    own = tiles[tiles["section"].isin(sections)]
+    return own.sort_values("section", key=lambda ids: ids.map(sections.index), kind="stable")
 
 
 def _tiles(workspace: Workspace, tiles: pd.DataFrame) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ def test_groups_of_several_labels_come_first_and_the_keeper_leads(open_page, cop
     assert data["sections"][0]["badge"] == "different labels"
     assert data["sections"][0]["note"] == "larger. Which label is right? Keep the image that has it"
     assert data["sections"][1]["note"] == "larger"
+    assert [tile["section"] for tile in data["tiles"]] == ["1", "1", "0", "0", "0"], "keys act on the first group that is seen"
     tiles = [(tile["section"], tile["path"], tile["keep"]) for tile in data["tiles"]]
     assert [tile for tile in tiles if tile[0] == "0"] == [("0", path, keep) for path, keep in zip(
         copies["path"][:3], [True, False, False], strict=True)]
