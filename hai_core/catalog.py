@@ -28,8 +28,8 @@ from hai_core.taxonomy import class_name, normalize
 from hai_core.tree import locate
 from hai_core.workspace import InputError, Workspace, cache_root, digest, lock, read_table
 
-__all__ = ["IndexReport", "UnreadableImage", "decode", "folder_store", "index", "load", "locate", "open_image", "scan",
-           "snapshot_digest", "thumbnails"]
+__all__ = ["IndexReport", "UnreadableImage", "decode", "folder_store", "index", "load", "locate", "open_image", "relink",
+           "scan", "snapshot_digest", "thumbnails"]
 
 COLUMNS = columns(ImageRecord)
 BATCH = 256  # outcomes written in one transaction: at most this much is lost when a run is killed
@@ -55,6 +55,29 @@ def index(workspace: Workspace, *, verify: bool = False, workers: int | None = N
     process is indexing the workspace.
     """
     return _refresh(workspace.images, workspace.catalog, workspace.labels, verify, workers)[1]
+
+
+def relink(workspace: Workspace, images: Path) -> Workspace:
+    """The workspace with its images at `images`; its decisions are bound to relative paths and content, and follow.
+
+    Raises InputError when that is no folder, or one that holds none of the catalog's images: neither the same path, nor the
+    same file name and size (its folder may have been renamed too).
+    """
+    moved = workspace.relinked(images)
+    snapshot = workspace.catalog / "catalog.parquet"
+    if snapshot.exists():
+        known = pd.read_parquet(snapshot, columns=["path", "size"])
+        there = tree.list_images(moved.images, set(known["path"])).files
+        if not set(known["path"]) & set(there["path"]) and not _names_and_sizes(known) & _names_and_sizes(there):
+            raise InputError(f"{images} holds none of the {progress.count(len(known), 'image')} of this workspace; "
+                             "for other images make another workspace")
+    moved.save()
+    return moved
+
+
+def _names_and_sizes(table: pd.DataFrame) -> set[tuple[str, int]]:
+    names = table["path"].str.rsplit("/", n=1).str[-1]
+    return set(zip(names, table["size"], strict=True)) if len(table) else set()
 
 
 def load(workspace: Workspace) -> pd.DataFrame:
@@ -149,7 +172,7 @@ def _find(images: Path, labels: Mapping[str, str] | None) -> pd.DataFrame:
     for link in found.skipped_links:
         progress.say(f"not followed: the link {link} leads to a folder that is listed elsewhere")
     if found.ignored:
-        progress.say(f"{found.ignored} files that are not images by their suffix were ignored")
+        progress.say(f"{found.ignored} files were ignored: hidden, or no images by their suffix")
     files = found.files
     absent = sorted(set(labels or ()) - set(files["path"]))
     if absent:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hai_core import __version__, progress
+from hai_core.progress import count
 from hai_core.records import FINDING_KINDS
 from hai_core.workspace import InputError, Workspace, read_table, write_atomic, write_table
 
@@ -199,13 +200,14 @@ def _demo(arguments: argparse.Namespace) -> Result:
     else:
         report = demo.write(arguments.out, seed=arguments.seed)
         result = asdict(report)
-        progress.say(f"{report.count} images in {report.classes} classes, {sum(report.faults.values())} planted faults: "
-                     f"{report.images}")
+        progress.say(f"{count(report.count, 'image')} in {count(report.classes, 'class')}, "
+                     f"{count(sum(report.faults.values()), 'planted fault')}: {report.images}")
     if arguments.workspace is None:
         return result
     images = arguments.out / "images"
     exists = (arguments.workspace / "workspace.json").exists()
-    workspace = Workspace.open(arguments.workspace).relink(images) if exists else Workspace.create(arguments.workspace, images)
+    workspace = Workspace.create(arguments.workspace, images) if not exists else catalog.relink(
+        Workspace.open(arguments.workspace), images)
     return result | {"workspace": str(workspace.root)} | asdict(catalog.index(workspace))
 
 
@@ -216,7 +218,11 @@ def _init(arguments: argparse.Namespace) -> Result:
 
 
 def _relink(arguments: argparse.Namespace) -> Result:
-    workspace = Workspace.open(arguments.workspace).relink(arguments.images)
+    from hai_core import catalog
+
+    workspace = catalog.relink(Workspace.open(arguments.workspace), arguments.images)
+    progress.say(f"the images of {workspace.root} are at {workspace.images}; "
+                 f"next: index -w {shlex.quote(str(arguments.workspace))}")
     return {"workspace": str(workspace.root), "images": str(workspace.images)}
 
 
@@ -224,7 +230,7 @@ def _index(arguments: argparse.Namespace) -> Result:
     from hai_core import catalog
 
     report = catalog.index(Workspace.open(arguments.workspace), verify=arguments.verify)
-    progress.say(f"{report.images} images, {report.unreadable} of them unreadable; "
+    progress.say(f"{count(report.images, 'image')}, {report.unreadable} of them unreadable; "
                  f"{report.decoded} decoded in {report.seconds:.1f} s")
     return asdict(report)
 
@@ -237,7 +243,7 @@ def _embed(arguments: argparse.Namespace) -> Result:
     catalog.index(workspace)
     table = catalog.load(workspace)
     report = embeddings.embed(workspace.images, table[table["status"] == OK], arguments.backbone)
-    progress.say(f"{report.images} images, {report.computed} computed at {report.images_per_second:.0f} a second")
+    progress.say(f"{count(report.images, 'image')}, {report.computed} computed at {report.images_per_second:.0f} a second")
     return asdict(report)
 
 
@@ -257,31 +263,37 @@ def _find(arguments: argparse.Namespace) -> Result:
         seconds = time.monotonic() - began
         if arguments.out:
             write_table(table, arguments.out)
-        progress.say(f"{kind}: {len(table)} rows in {seconds:.1f} s")
+        progress.say(f"{kind}: {count(len(table), 'row')} in {seconds:.1f} s")
         results[kind] = {"rows": len(table), "seconds": round(seconds, 2)}
     return {"kind": arguments.kinds[0], **results[arguments.kinds[0]]} if len(results) == 1 else results
 
 
 def _decide(arguments: argparse.Namespace) -> Result:
     from hai_core import catalog
-    from hai_core.decisions import Journal, kind_of, read_decisions, suggestions
+    from hai_core.decisions import Journal, kind_of, read_decisions, suggestions, undecided
 
     workspace = Workspace.open(arguments.workspace)
     if arguments.above is not None and arguments.accept is None:
         raise InputError("--above goes with --accept")
+    images, journal, settled = catalog.load(workspace), Journal(workspace), 0
     if arguments.source:
         decisions, note = read_decisions(read_table(arguments.source)), f"from {arguments.source.name}"
     else:
         found = read_table(arguments.accept)
-        decisions, note = suggestions(kind_of(found), found, arguments.above), f"accepted {arguments.accept.name}"
-    if not decisions:
+        suggested, note = suggestions(kind_of(found), found, arguments.above), f"accepted {arguments.accept.name}"
+        decisions = undecided(suggested, images, journal.curation(images))
+        settled = len(suggested) - len(decisions)
+        if settled:
+            progress.say(f"{settled} of {len(suggested)} suggestions left out: a person has decided on them already")
+    if not decisions and not settled:
         raise InputError(f"{arguments.source or arguments.accept} holds no decision to write")
-    batch = Journal(workspace).append(decisions, catalog.load(workspace), author=arguments.by, note=note,
-                                      skip_invalid=arguments.skip_invalid)
+    if not decisions:
+        return {"batch": "", "applied": 0, "rejected": 0, "settled": settled}
+    batch = journal.append(decisions, images, author=arguments.by, note=note, skip_invalid=arguments.skip_invalid)
     for row, reason in batch.rejected:
         progress.say(f"row {row} left out: {reason}")
-    progress.say(f"batch {batch.id}: {batch.applied} decisions written, {len(batch.rejected)} left out")
-    return {"batch": batch.id, "applied": batch.applied, "rejected": len(batch.rejected)}
+    progress.say(f"batch {batch.id}: {count(batch.applied, 'decision')} written, {len(batch.rejected)} left out")
+    return {"batch": batch.id, "applied": batch.applied, "rejected": len(batch.rejected), "settled": settled}
 
 
 def _undo(arguments: argparse.Namespace) -> Result:
@@ -298,20 +310,24 @@ def _switch(arguments: argparse.Namespace, way: str) -> Result:
 
     workspace = Workspace.open(arguments.workspace)
     batch = getattr(Journal(workspace), way)(arguments.batch, catalog=catalog.load(workspace), author=arguments.by)
-    progress.say(f"{way} of batch {batch.target}: {batch.applied} decisions")
+    progress.say(f"{way} of batch {batch.target}: {count(batch.applied, 'decision')}")
     return {"batch": batch.target, "applied": batch.applied}
 
 
 def _journal_export(arguments: argparse.Namespace) -> Result:
     from hai_core.decisions import Journal
 
-    return {"entries": Journal(Workspace.open(arguments.workspace)).export(arguments.file), "path": str(arguments.file)}
+    entries = Journal(Workspace.open(arguments.workspace)).export(arguments.file)
+    progress.say(f"{count(entries, 'batch')}: {arguments.file}")
+    return {"entries": entries, "path": str(arguments.file)}
 
 
 def _journal_restore(arguments: argparse.Namespace) -> Result:
     from hai_core.decisions import Journal
 
-    return {"entries": Journal(Workspace.open(arguments.workspace)).restore(arguments.file)}
+    entries = Journal(Workspace.open(arguments.workspace)).restore(arguments.file)
+    progress.say(f"{count(entries, 'batch')} added; those that were here already are left as they are")
+    return {"entries": entries}
 
 
 def _series_export(arguments: argparse.Namespace) -> Result:
@@ -322,6 +338,7 @@ def _series_export(arguments: argparse.Namespace) -> Result:
     workspace = Workspace.open(arguments.workspace)
     table = series_table(Journal(workspace).curation(catalog.load(workspace)))
     write_table(table, arguments.file)
+    progress.say(f"{count(len(table), 'class')}: {arguments.file}")
     return {"classes": len(table), "path": str(arguments.file)}
 
 
@@ -337,6 +354,7 @@ def _series_import(arguments: argparse.Namespace) -> Result:
         progress.say("every class is in that series already")
         return {"batch": "", "applied": 0}
     batch = journal.append(decisions, table, author=arguments.by, note=f"series from {arguments.file.name}")
+    progress.say(f"batch {batch.id}: {count(batch.applied, 'decision')} written")
     return {"batch": batch.id, "applied": batch.applied}
 
 
@@ -347,7 +365,8 @@ def _manifest_build(arguments: argparse.Namespace) -> Result:
     catalog.index(workspace)
     built, folder = manifest.build_for(workspace, findings.duplicate_groups(workspace), arguments.out)
     counts = built.info["counts"]
-    progress.say(f"{counts['images']} images in {counts['classes']} classes, digest {built.digest[:12]}: {folder}")
+    progress.say(f"{count(counts['images'], 'image')} in {count(counts['classes'], 'class')}, "
+                 f"digest {built.digest[:12]}: {folder}")
     return {"digest": built.digest, "path": str(folder), **counts}
 
 
@@ -367,9 +386,9 @@ def _manifest_export(arguments: argparse.Namespace) -> Result:
 
     loaded = manifest.load(arguments.manifest)
     images = arguments.images or Path(loaded.info["images"])
-    count = manifest.export(loaded, images, arguments.out, arguments.format, spreadsheet=arguments.spreadsheet)
-    progress.say(f"{count} images: {arguments.out}")
-    return {"images": count, "path": str(arguments.out)}
+    images_out = manifest.export(loaded, images, arguments.out, arguments.format, spreadsheet=arguments.spreadsheet)
+    progress.say(f"{count(images_out, 'image')}: {arguments.out}")
+    return {"images": images_out, "path": str(arguments.out)}
 
 
 def _train(arguments: argparse.Namespace) -> Result:
@@ -398,7 +417,7 @@ def _predict(arguments: argparse.Namespace) -> Result:
     if arguments.like:
         table = runs.like(table, read_table(arguments.like), arguments.like)
     write_table(table, arguments.out)
-    progress.say(f"{len(table)} images: {arguments.out}")
+    progress.say(f"{count(len(table), 'image')}: {arguments.out}")
     return {"images": len(table), "path": str(arguments.out), "run": run.id}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from hai_core.fold import Curation
 from hai_core.records import Decision
+from hai_core.taxonomy import DROPPED
 from hai_core.workspace import InputError
 
 QUALITY_FINDING = 0.5  # scores below it are findings; a table made with --all lists the others too
@@ -38,17 +40,46 @@ def suggestions(kind: str, findings: pd.DataFrame, above: float | None = None) -
 
     `above` keeps the suggestions of at least that strength, 0 weak .. 1 sure: 1 - score for quality, noise and outliers, the
     score for merges, and for duplicates 1 - distance (bits are divided by 64). Outliers and merges are rankings without a
-    threshold of their own and need it. Raises InputError without it, and for a kind that suggests nothing.
+    threshold of their own and need it. Raises InputError without it, for a strength outside 0 .. 1, and for a kind that
+    suggests nothing.
     """
     if kind not in _SUGGEST:
         raise InputError(f"findings of kind {kind!r} suggest no decisions; {', '.join(_SUGGEST)} do")
     if above is None and kind in ("outliers", "merges"):
         raise InputError(f"{kind} are a ranking without a threshold: say from which strength on to accept them, with --above")
+    if above is not None and not 0 <= above <= 1:
+        raise InputError(f"--above {above} is not between 0 and 1")
     needed, suggest = _SUGGEST[kind]
     missing = [name for name in needed if name not in findings.columns]
     if missing:
         raise InputError(f"the {kind} table has no column {', '.join(missing)}")
     return suggest(findings, float("-inf") if above is None else above)
+
+
+def undecided(suggested: Sequence[Decision], catalog: pd.DataFrame, curation: Curation) -> list[Decision]:
+    """Those of `suggestions` that go against nothing a person has decided meanwhile, and are not done yet.
+
+    Left out: images that are excluded or were brought back, labels and qualities that were decided on, copies that were said to
+    be none, classes that are one already or are to stay apart.
+    """
+    row = dict(zip(catalog["path"], range(len(catalog)), strict=True))
+    apart = curation.keep_apart | {frozenset((name,)) for name in curation.mapping.values()}
+
+    def settled(decision: Decision) -> bool:
+        if decision.action == "merge":
+            ends = frozenset(curation.mapping.get(name, name) for name in (decision.label, decision.value))
+            return ends in apart or DROPPED in ends
+        at = row.get(decision.path)
+        if at is None:  # the journal will say so
+            return False
+        if curation.excluded[at] or (decision.action == "exclude" and curation.restored[at]):
+            return True
+        finding = decision.evidence["finding"]
+        if finding == "duplicates":
+            return frozenset((decision.path, decision.evidence["kept"])) in curation.not_duplicates
+        return finding in curation.reviewed and bool(curation.reviewed[finding][at])
+
+    return [decision for decision in suggested if not settled(decision)]
 
 
 def kind_of(findings: pd.DataFrame) -> str:

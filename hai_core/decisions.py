@@ -25,7 +25,7 @@ from sqlalchemy.exc import OperationalError
 from hai_core import journal_tables as tables
 from hai_core.anchors import Places, anchor
 from hai_core.changes import changes
-from hai_core.decision_tables import kind_of, read_decisions, suggestions
+from hai_core.decision_tables import kind_of, read_decisions, suggestions, undecided
 from hai_core.fold import Curation, fold, read_names
 from hai_core.journal_lines import Entry, read_lines, write_lines
 from hai_core.journal_tables import TEXTS, as_decision, insert_decisions
@@ -33,7 +33,8 @@ from hai_core.records import Decision
 from hai_core.rules import NAMING_ACTIONS, SUCCESSOR_ACTIONS, ClassNames, Impossible, Stale, describe, tidy
 from hai_core.workspace import InputError, Workspace, write_atomic
 
-__all__ = ["Batch", "Curation", "Journal", "Rejected", "fold", "kind_of", "read_decisions", "suggestions"]
+__all__ = ["Batch", "Curation", "Journal", "Rejected", "fold", "kind_of", "read_decisions", "suggestions",
+           "undecided"]
 
 SHOWN = 100  # rejected rows spelled out in a message; `Rejected.rows` has them all
 
@@ -300,9 +301,10 @@ def _sift(decisions: Sequence[Decision], catalog: pd.DataFrame,
           names: ClassNames | None) -> tuple[list[Decision], list[tuple[int, str]]]:
     """The decisions that can be made one after the other, tidied; row and reason of the others."""
     tidied: list[Decision | InputError] = []
+    classes = frozenset(catalog["label"].unique())
     for decision in decisions:
         try:
-            tidied.append(tidy(decision))
+            tidied.append(tidy(decision, classes))
         except InputError as error:
             tidied.append(error)
     places = Places(catalog, [decision for decision in tidied if isinstance(decision, Decision)])

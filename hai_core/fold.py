@@ -24,6 +24,7 @@ class Curation:
     """What the live decisions say about each image (arrays of shape (N,), in the catalog's row order) and each class."""
 
     excluded: npt.NDArray[np.bool_]
+    restored: npt.NDArray[np.bool_]  # was excluded and brought back
     label: npt.NDArray[np.object_]  # after relabels, then merges, renames and drops; '' when unlabelled or dropped
     relabeled: npt.NDArray[np.bool_]  # a relabel holds, to a class other than the catalog's
     unsure: npt.NDArray[np.bool_]
@@ -70,6 +71,7 @@ def fold(catalog: pd.DataFrame, decisions: Sequence[Decision]) -> Curation:
     before_merges = _before_merges(original, last["label"])
     return Curation(
         excluded=_mask(len(catalog), last["exclusion"], "exclude"),
+        restored=_mask(len(catalog), last["exclusion"], "restore"),
         label=_final(before_merges, names.successor),
         relabeled=before_merges != original,
         unsure=_mask(len(catalog), last["label"], "unsure"),

@@ -45,8 +45,10 @@ def read_lines(path: Path) -> list[Entry]:
     """The entries of a journal file, in order. Raises InputError naming the first damaged line; nothing is guessed."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a journal: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no journal: it is not in UTF-8") from error
     if lines[-1] == "":
         lines.pop()
     header = _object(path, 1, lines[0] if lines else "")

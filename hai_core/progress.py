@@ -76,6 +76,11 @@ def track(task: str, total: int, unit: str = "images") -> Iterator[Bar]:
         bar.close()
 
 
+def count(number: int, noun: str) -> str:
+    """'1 image', '2 images', '0 classes'."""
+    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith(('s', 'ch')) else 's'}"
+
+
 def say(message: str) -> None:
     """A line for the person at the terminal or reading the job's log; standard output stays free for results."""
     if _terminal:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from hai_core.records import ACTIONS, Decision
-from hai_core.taxonomy import DROPPED, class_name, follow, normalize
+from hai_core.taxonomy import DROPPED, follow, known_name, normalize
 from hai_core.workspace import InputError
 
 # Columns of `decide --from` that an action fills in, all of them; `reason` may always be given.
@@ -42,8 +42,8 @@ class Impossible(Exception):
     """A decision that contradicts an earlier one; says how."""
 
 
-def tidy(decision: Decision) -> Decision:
-    """The decision with names in NFC and class names stripped.
+def tidy(decision: Decision, classes: Container[str] = ()) -> Decision:
+    """The decision with names in NFC, and class names stripped unless they are `classes` as they stand.
 
     Raises InputError for an unknown action, a needed column that is empty, and a filled one that the action does not use.
     """
@@ -60,9 +60,9 @@ def tidy(decision: Decision) -> Decision:
     clean = replace(
         decision,
         path=normalize(decision.path),
-        label=class_name(decision.label) if decision.label.strip() else "",
-        other=_other(decision),
-        value=class_name(decision.value, "value") if decision.value.strip() else "",
+        label=known_name(decision.label, classes) if decision.label.strip() else "",
+        other=_other(decision, classes),
+        value=known_name(decision.value, classes, "value") if decision.value.strip() else "",
         reason=normalize(decision.reason).strip(),
     )
     if clean.other and clean.other in (clean.path, clean.label):
@@ -70,9 +70,9 @@ def tidy(decision: Decision) -> Decision:
     return clean
 
 
-def _other(decision: Decision) -> str:
+def _other(decision: Decision, classes: Container[str]) -> str:
     if decision.action == "keep_apart":
-        return class_name(decision.other, "other class")
+        return known_name(decision.other, classes, "other class")
     return normalize(decision.other)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from hai_core.fold import Curation
 from hai_core.records import Decision
-from hai_core.taxonomy import class_name
+from hai_core.taxonomy import class_name, known_name
 from hai_core.workspace import InputError
 
 
@@ -26,7 +26,7 @@ def series_decisions(table: pd.DataFrame, curation: Curation) -> list[Decision]:
 
     Raises InputError when it names a class twice. Whether the classes exist is the journal's to say.
     """
-    names = table["class"].map(class_name)
+    names = pd.Series([known_name(name, curation.mapping) for name in table["class"]], dtype="str")
     if names.duplicated().any():
         raise InputError(f"the table lists the class {names[names.duplicated()].iloc[0]} twice")
     wanted = zip(names, table["series"].str.strip(), strict=True)

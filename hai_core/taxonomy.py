@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from hai_core.workspace import InputError
 
@@ -26,6 +26,13 @@ def class_name(name: str, what: str = "class name") -> str:
     if any(unicodedata.category(c) == "Cc" for c in clean):
         raise InputError(f"the {what} {name!r} has a control character")
     return clean
+
+
+def known_name(name: str, classes: Container[str], what: str = "class name") -> str:
+    """The class that `name` means: one of `classes` as it is spelled (a folder's name may begin or end with a space), else a
+    valid new name."""
+    exact = normalize(name)
+    return exact if exact in classes else class_name(name, what)
 
 
 def follow(name: str, successor: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from hai_core.workspace import InputError
 SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"})
 COLUMNS = ["path", "file", "size", "mtime_ns", "inode", "reason"]
 
+_HIDDEN = re.compile(r"(^|/)\.")  # such as macOS's ._photo.jpg, and .ipynb_checkpoints/
 _Row = tuple[str, str, int, int, int, str]
 
 
@@ -23,8 +25,8 @@ _Row = tuple[str, str, int, int, int, str]
 class Tree:
     """`files` (COLUMNS, sorted by path, RangeIndex): `reason` says why an entry cannot be read, '' for most.
 
-    `ignored` counts files with other suffixes; `skipped_links` are linked folders that lead back into the tree or to a
-    folder that another link leads to.
+    `ignored` counts files with other suffixes, and hidden files and folders; `skipped_links` are linked folders that lead back
+    into the tree or to a folder that another link leads to.
     """
 
     files: pd.DataFrame
@@ -71,10 +73,13 @@ def _list_folder(walk: _Walk, folder: str) -> list[str]:
                     is_folder = entry.is_dir()
                 except OSError:  # a link that leads to itself
                     is_folder = False
+                listed = bool(walk.listed) and normalize(name) in walk.listed
                 if is_folder:
-                    if not entry.is_symlink() or _leads_elsewhere(walk, name):
+                    if entry.name.startswith(".") and not walk.listed:
+                        walk.ignored += 1
+                    elif not entry.is_symlink() or _leads_elsewhere(walk, name):
                         inside.append(name + "/")
-                elif _suffix(entry.name) in SUFFIXES or (walk.listed and normalize(name) in walk.listed):
+                elif listed or (_suffix(entry.name) in SUFFIXES and not _HIDDEN.search(name)):
                     walk.rows.append(_row(name, entry))
                 else:
                     walk.ignored += 1

@@ -61,20 +61,20 @@ class Workspace:
         """Make the folder and `workspace.json`.
 
         Raises InputError when the folder already holds a workspace or anything else, when the images or labels are
-        not there, or when `holdout` is outside 0 .. 0.5.
+        not there or no table of path,label, or when `holdout` is outside 0 .. 0.5.
         """
         if (root / "workspace.json").exists():
             raise InputError(f"{root} already is a workspace; to point it at other images use: relink -w {root} --images DIR")
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InputError(f"{root} exists and is not empty")
-        if labels is not None and not labels.is_file():
-            raise InputError(f"there is no labels file {labels}")
+        if labels is not None:
+            read_table(labels, ("path", "label"))
         if not 0 <= holdout <= 0.5:
             raise InputError(f"--holdout {holdout} is not between 0 and 0.5")
         workspace = Workspace(root.resolve(), uuid.uuid4().hex[:12], _image_root(images),
                               labels.resolve() if labels else None, holdout, seed)
         root.mkdir(parents=True, exist_ok=True)
-        workspace._save()
+        workspace.save()
         return workspace
 
     @staticmethod
@@ -93,13 +93,12 @@ class Workspace:
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file} is damaged: {error}") from error
 
-    def relink(self, images: Path) -> Workspace:
-        """The same workspace with its images elsewhere. Decisions are bound to relative paths and content, and follow."""
-        moved = replace(self, images=_image_root(images))
-        moved._save()
-        return moved
+    def relinked(self, images: Path) -> Workspace:
+        """The same workspace with its images elsewhere, not saved yet."""
+        return replace(self, images=_image_root(images))
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write `workspace.json`."""
         labels = str(self.labels) if self.labels else None
         fields = asdict(self) | {"schema": SCHEMA, "images": str(self.images), "labels": labels}
         del fields["root"]
@@ -149,14 +148,28 @@ def _image_root(images: Path) -> Path:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write so that a reader, or a crash at any moment, sees the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with open(part, "wb") as handle:
+    """Write so that a reader, or a crash at any moment, sees the old file or the new one, never half of it.
+
+    Raises InputError when the file cannot be written there.
+    """
+    with _replacing(path) as part, open(part, "wb") as handle:
         handle.write(content.encode("utf-8") if isinstance(content, str) else content)
         handle.flush()
         os.fsync(handle.fileno())
-    os.replace(part, path)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A place to write to, which takes the place of `path` at the end of the block, or is removed when that fails."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def digest(content: str | bytes) -> str:
@@ -187,10 +200,8 @@ def lock(path: Path, busy: str | None) -> Iterator[None]:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV (UTF-8 with BOM, so that Excel opens Korean correctly) or Parquet, by the file's suffix."""
     if path.suffix.lower() == ".parquet":
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_parquet(part, index=False)
-        os.replace(part, path)
+        with _replacing(path) as part:
+            table.to_parquet(part, index=False)
     elif path.suffix.lower() == ".csv":
         write_atomic(path, csv_bytes(table))
     else:
@@ -220,6 +231,8 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
             table = pd.read_parquet(path)
         else:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not in UTF-8; save it again as \"CSV UTF-8\"") from error
     except (ValueError, OSError) as error:  # pandas' parser and Unicode errors are ValueErrors
         raise InputError(f"{path} is not a readable table: {error}") from error
     missing = [name for name in required if name not in table.columns]

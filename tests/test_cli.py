@@ -57,6 +57,57 @@ def test_a_wrong_request_is_one_sentence_and_status_2(workspace, tmp_path, capsy
     assert "invalid choice: 'dupes'" in refusal(capsys, "find", "dupes", "-w", workspace)
 
 
+def test_a_target_that_cannot_be_written_is_one_sentence_and_leaves_nothing(workspace, tmp_path, capsys):
+    (tmp_path / "folder.jsonl").mkdir()
+    assert "cannot be written" in refusal(capsys, "journal", "export", "-w", workspace, tmp_path / "folder.jsonl")
+    (tmp_path / "folder.csv").mkdir()
+    assert "cannot be written" in refusal(capsys, "series", "export", "-w", workspace, tmp_path / "folder.csv")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_labels_file_is_read_before_a_workspace_is_made(tmp_path, make_tree, capsys):
+    images, labels = make_tree("1.jpg"), tmp_path / "labels.csv"
+    for text, encoding, sentence in (("file,label\n", "utf-8", "has no column path"), ("path,label\n차,\n", "cp949", "UTF-8")):
+        labels.write_text(text, encoding=encoding)
+        assert sentence in refusal(capsys, "init", tmp_path / "x", "--images", images, "--labels", labels)
+        assert not (tmp_path / "x").exists()
+
+
+def test_relink_refuses_a_folder_of_other_images(workspace, tmp_path, make_tree, capsys):
+    moved, other = tmp_path / "moved", tmp_path / "other"
+    (tmp_path / "images").rename(moved)
+    other.mkdir()
+    (other / "1.jpg").write_bytes(b"x")
+    assert "holds none of the 5 images" in refusal(capsys, "relink", "-w", workspace, "--images", other)
+    assert result(capsys, "relink", "-w", workspace, "--images", moved)["images"] == str(moved)
+    (moved / "아리아").rename(moved / "Aria")
+    (moved / 'B, "c"').rename(moved / "B")
+    assert result(capsys, "relink", "-w", workspace, "--images", moved)["images"] == str(moved)
+
+
+def test_a_class_folder_with_outer_spaces_can_be_decided_on(make_tree, tmp_path, capsys):
+    images = make_tree(" A /1.jpg", "A/2.jpg", "B/3.jpg")
+    assert cli.main(["init", str(tmp_path / "s"), "--images", str(images), "--holdout", "0"]) == 0
+    assert cli.main(["index", "-w", str(tmp_path / "s")]) == 0
+    capsys.readouterr()
+    rows = decide(tmp_path, [{"action": "relabel", "path": "B/3.jpg", "value": " A "},
+                             {"action": "merge", "class": "B", "value": "A"},
+                             {"action": "series", "class": " A ", "value": "line "}])
+    assert result(capsys, "decide", "-w", tmp_path / "s", "--from", rows)["applied"] == 3
+    result(capsys, "series", "export", "-w", tmp_path / "s", tmp_path / "series.csv")
+    table = pd.read_csv(tmp_path / "series.csv", keep_default_na=False)
+    assert table.to_numpy().tolist() == [[" A ", "line"], ["A", ""]]
+    assert result(capsys, "series", "import", "-w", tmp_path / "s", tmp_path / "series.csv")["applied"] == 0
+
+
+def test_accepting_a_table_twice_writes_nothing_the_second_time(workspace, tmp_path, capsys):
+    table = pd.DataFrame({"path": ["아리아/1.jpg"], "problem": "dark", "score": 0.1, "reason": "dark"})
+    table.to_csv(tmp_path / "q.csv", index=False)
+    assert result(capsys, "decide", "-w", workspace, "--accept", tmp_path / "q.csv")["applied"] == 1
+    again = result(capsys, "decide", "-w", workspace, "--accept", tmp_path / "q.csv")
+    assert (again["batch"], again["applied"], again["settled"]) == ("", 0, 1)
+
+
 def test_decide_undo_redo(workspace, tmp_path, capsys):
     rows = decide(tmp_path, [{"action": "exclude", "path": 'B, "c"/=3.jpg'},
                              {"action": "relabel", "path": "아리아/1.jpg", "value": 'B, "c"'}])

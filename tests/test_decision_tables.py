@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from handmade import catalog_of, classes_of, workspace_at
 
-from hai_core.decisions import Journal, Rejected, kind_of, read_decisions, suggestions
+from hai_core.decisions import Journal, Rejected, kind_of, read_decisions, suggestions, undecided
 from hai_core.records import Decision
 from hai_core.workspace import InputError, read_table, write_table
 
@@ -111,6 +111,33 @@ def test_outliers_are_excluded_from_a_strength_on():
     table = pd.DataFrame({"path": ["A/1.jpg", "A/2.jpg"], "label": "A", "score": [0.05, 0.9]})
     assert kind_of(table) == "outliers"
     assert [d.path for d in suggestions("outliers", table, above=0.9)] == ["A/1.jpg"]
+
+
+@pytest.mark.parametrize(("kind", "table", "made", "left"), [
+    ("noise", NOISE, [Decision("label_ok", path="A/1.jpg"), Decision("exclude", path="A/2.jpg")], []),
+    ("noise", NOISE, [Decision("quality_ok", path="A/1.jpg"), Decision("unsure", path="A/2.jpg")], ["A/1.jpg"]),
+    ("quality", QUALITY, [Decision("quality_ok", path="A/1.jpg")], ["B/1.jpg"]),
+    ("quality", QUALITY, [Decision("label_ok", path="A/1.jpg"), Decision("exclude", path="B/1.jpg")], ["A/1.jpg"]),
+    ("quality", QUALITY, [Decision("exclude", path="B/1.jpg"), Decision("restore", path="B/1.jpg")], ["A/1.jpg"]),
+    ("duplicates", DUPLICATES, [Decision("not_duplicates", path="A/1.jpg", other="B/1.jpg")], ["A/2.jpg", "C/2.jpg"]),
+    ("duplicates", DUPLICATES, [Decision("not_duplicates", path="A/2.jpg", other="B/1.jpg")],
+     ["A/2.jpg", "B/1.jpg", "C/2.jpg"]),
+    ("merges", MERGES, [Decision("keep_apart", label="C", other="A")], ["B", "E"]),
+    ("merges", MERGES, [Decision("merge", label="A", value="B"), Decision("drop_class", label="D")], ["C"]),
+])
+def test_what_a_person_has_decided_is_not_suggested_again(tmp_path, kind, table, made, left):
+    catalog, journal = catalog_of(classes_of(*"ABCDE")), Journal(workspace_at(tmp_path))
+    suggested = suggestions(kind, table, above=0)
+    assert undecided(suggested, catalog, journal.curation(catalog)) == suggested
+    for decision in made:
+        journal.append([decision], catalog, author="Ann")
+    assert [d.path or d.label for d in undecided(suggested, catalog, journal.curation(catalog))] == left
+
+
+@pytest.mark.parametrize("above", [-0.1, 7, float("nan")])
+def test_a_strength_outside_0_to_1_is_a_sentence(above):
+    with pytest.raises(InputError, match="is not between 0 and 1"):
+        suggestions("noise", NOISE, above=above)
 
 
 @pytest.mark.parametrize(("kind", "table", "sentence"), [

@@ -334,3 +334,11 @@ def test_names_become_nfc_and_class_names_are_stripped():
     clean = tidy(Decision("relabel", path=f"{nfd}/=1 ,\".jpg", value=f"  {nfd} "))
     assert (clean.path, clean.value) == ("쏘나타/=1 ,\".jpg", "쏘나타")
     assert tidy(Decision("keep_apart", label=nfd, other=f"{nfd} 2 ")).other == "쏘나타 2"
+
+
+def test_a_class_whose_folder_begins_or_ends_with_a_space_is_meant_as_it_is_spelled():
+    known = {" A ", "B"}
+    assert tidy(Decision("relabel", path="B/1.jpg", value=" A "), known).value == " A "
+    assert tidy(Decision("relabel", path="B/1.jpg", value=" B "), known).value == "B"
+    assert tidy(Decision("merge", label=" A ", value="B"), known).label == " A "
+    assert tidy(Decision("keep_apart", label="B", other=" A "), known).other == " A "

@@ -60,6 +60,19 @@ def test_every_training_image_has_probabilities_of_members_that_did_not_see_it(t
     assert log_loss(trained.probabilities, trained.labels) == pytest.approx(trained.metrics["log_loss"])
 
 
+def test_copies_of_one_photo_are_in_one_fold(photos, tmp_path):
+    made = make_manifest(photos, holdout=3)
+    copies = np.flatnonzero(made.table["split"] == "train")[:30].reshape(10, 3)
+    made.table.loc[copies.ravel(), "group"] = np.repeat(np.arange(10), 3)
+    dealt = train.prepare(made, make_config(), tmp_path / "images")
+    grouped = dealt.train["group"].to_numpy() >= 0
+    assert grouped.sum() == 30
+    folds = pd.Series(dealt.folds[grouped]).groupby(dealt.train["group"].to_numpy()[grouped])
+    assert (folds.nunique() == 1).all()
+    apart = train.prepare(make_manifest(photos, holdout=3), make_config(), tmp_path / "images").folds[grouped]
+    assert (pd.Series(apart).groupby(np.repeat(np.arange(10), 3)).nunique() > 1).any()  # what happens without groups
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(trained, photos, tmp_path):
     again = train_in(tmp_path, photos, runs_in="again")
     other = train_in(tmp_path, photos, "seed=1", runs_in="other")

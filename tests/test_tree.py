@@ -38,8 +38,16 @@ def test_all_depths_in_path_order_and_only_images(tmp_path: Path) -> None:
     assert found == sorted(found)
     assert set(found) == {"b/2.JPG", "b/10.jpeg", "a/x/y/1.Png", "root.webp", "a/t.tif", "b/n.tiff", "a/g.gif", "a/b.bmp",
                           "a b/c,d'\"<script>.jpg", "=1+1.jpg", "b!/z.jpg"}
-    assert tree.ignored == 4
+    assert tree.ignored == 4  # notes.txt, .DS_Store, jpg, .jpg
     assert (tree.files["reason"] == "").all()
+
+
+def test_hidden_files_and_folders_are_left_out_unless_listed(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg", "a/._1.jpg", ".ipynb_checkpoints/1.jpg", "a/.thumbs/1.jpg", ".x/2.jpg")
+    tree = list_images(tmp_path)
+    assert list(tree.files["path"]) == ["a/1.jpg"]
+    assert tree.ignored == 4  # a hidden folder counts once
+    assert list(list_images(tmp_path, {".x/2.jpg", "a/._1.jpg"}).files["path"]) == [".x/2.jpg", "a/._1.jpg", "a/1.jpg"]
 
 
 def test_size_time_and_inode_are_the_file_s(tmp_path: Path) -> None:

@@ -148,12 +148,22 @@ def from_values(values: dict[str, Any], overrides: Sequence[str] = (), where: st
 
     Raises InputError like `load`.
     """
+    changed = values
     for override in overrides:
-        values = _override(values, override)
+        changed = _override(changed, override)
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(changed)
     except ValidationError as error:
-        raise InputError(f"{where}: {_sentence(error)}") from error
+        raise InputError(f"{_culprit(values, overrides, where)}: {_sentence(error)}") from error
+
+
+def _culprit(values: dict[str, Any], overrides: Sequence[str], where: str) -> str:
+    """`where` the values come from when they are wrong by themselves, else the overrides."""
+    try:
+        Config.model_validate(values)
+    except ValidationError:
+        return where
+    return f"--set {' '.join(overrides)}"
 
 
 def _find(source: str | Path) -> Path:

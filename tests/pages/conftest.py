@@ -47,7 +47,7 @@ def workspace(indexed, tmp_path, monkeypatch):
     monkeypatch.setenv("HAI_AUTHOR", "tester")
     monkeypatch.delenv("HAI_WORKSPACE", raising=False)
     monkeypatch.delenv("HAI_DATABASE_URL", raising=False)
-    return Workspace.open(tmp_path / "cars").relink(tmp_path / "photos")
+    return catalog.relink(Workspace.open(tmp_path / "cars"), tmp_path / "photos")
 
 
 @pytest.fixture

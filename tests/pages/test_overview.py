@@ -111,7 +111,7 @@ def test_a_job_that_ended_badly_is_shown_until_another_runs(open_page, workspace
 def test_for_the_demo_the_found_faults_are_counted(open_page, workspace, images, tmp_path):
     photos = tmp_path / "demo" / "images"
     photos.mkdir(parents=True)
-    workspace.relink(photos)
+    workspace.relinked(photos).save()
     dark, copy, source = images["path"][:3]
     rows = [(dark, "dark", "", "", ""), (copy, "exact_duplicate", "", source, "")]
     write_table(pd.DataFrame(rows, columns=TRUTH), tmp_path / "demo" / "truth.csv")
