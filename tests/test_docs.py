@@ -20,7 +20,7 @@ def pinned(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_every_pinned_dependency_is_explained(name):
-    explained = re.findall(r"^\| ([\w.-]+) \|", (ROOT / "docs/dependencies.md").read_text(encoding="utf-8"), re.MULTILINE)
+    explained = re.findall(r"^\| ([\w.\[\]-]+) \|", (ROOT / "docs/dependencies.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(pinned(name)) <= set(explained)
 
 
