@@ -32,15 +32,15 @@ class Backbone:
     """A feature extractor: images (B, 3, H, W), transformed by `data_config`, -> features (B, dim)."""
 
     name: str
-    model: torch.nn.Module = field(repr=False)  # in evaluation mode, without a classifier
-    data_config: dict[str, Any]  # timm's: input_size, interpolation, mean, std, crop_pct, crop_mode
+    model: torch.nn.Module = field(repr=False, hash=False)  # in evaluation mode, without a classifier
+    data_config: dict[str, Any] = field(hash=False)  # timm's: input_size, interpolation, mean, std, crop_pct, crop_mode
     weights_source: str  # 'packaged', 'hub: ...' or 'file: ...'
     fingerprint: str  # digest of the tensors of the model, 16 hex digits
     dim: int
 
-    def transform(self) -> Callable[[Image.Image], torch.Tensor]:
-        """timm's evaluation transform: an RGB image -> (3, H, W)."""
-        transform: Callable[[Image.Image], torch.Tensor] = _timm().data.create_transform(**self.data_config)
+    def transform(self, **options: Any) -> Callable[[Image.Image], torch.Tensor]:
+        """timm's evaluation transform: an RGB image -> (3, H, W). `options` are those of timm's `create_transform`."""
+        transform: Callable[[Image.Image], torch.Tensor] = _timm().data.create_transform(**self.data_config, **options)
         return transform
 
 

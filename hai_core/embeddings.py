@@ -17,28 +17,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
-from hai_core import backbones, progress
+from hai_core import backbones, progress, runtime
 from hai_core.backbones import Backbone
 from hai_core.pixels import UnreadableImage, decode, read_bytes
+from hai_core.runtime import Crop
 from hai_core.workers import cores
 from hai_core.workspace import InputError, canonical_json, digest, embeddings_root, lock, write_atomic
-
-if TYPE_CHECKING:
-    import torch
 
 View = Literal["center", "mirror"]
 VIEWS: tuple[View, ...] = ("center", "mirror")
 SHARD_ROWS = 4096
-BATCH = 32
-_RUNTIME = {"runtime": "torch", "precision": "float32"}
-
-Decoded = tuple[str, "torch.Tensor | None", str]  # content hash, transformed image, why there is none
+BATCH = 64
+Decoded = tuple[str, "Crop | None", str]  # content hash, crop, why there is none
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ def embed(images: Path, files: pd.DataFrame, backbone: str, *, view: View = "cen
     """Compute the features that are not there yet.
 
     `files` has columns `file` (relative to `images`, as spelled on disk) and `sha256`; rows without a hash are ignored. Every
-    file is read once, its hash verified, and transformed as timm does for evaluation (`mirror`: then flipped left-right).
+    file is read once, its hash verified, and cropped as timm does for evaluation (`mirror`: then flipped left-right).
     Waits while another process embeds with the same key. Raises InputError as `backbones.load` does.
     """
     began = time.monotonic()
@@ -70,11 +67,12 @@ def embed(images: Path, files: pd.DataFrame, backbone: str, *, view: View = "cen
         todo = wanted[~wanted["sha256"].isin(store.index())]
         began_computing = time.monotonic()
         with progress.track(f"Embedding with {loaded.name}", len(todo), "images") as bar:
-            for batch in _batches(images, todo, _transform(loaded, view), batch_size):
-                failed += [(file, reason) for (_, image, reason), file in batch if image is None]
-                ready = [(sha256, image) for (sha256, image, _), _ in batch if image is not None]
+            features = runtime.runner(loaded)
+            for batch in _batches(images, todo, loaded, view, batch_size):
+                failed += [(file, reason) for (_, crop, reason), file in batch if crop is None]
+                ready = [(sha256, crop) for (sha256, crop, _), _ in batch if crop is not None]
                 if ready:
-                    store.add([sha256 for sha256, _ in ready], _features(loaded, [image for _, image in ready]))
+                    store.add([sha256 for sha256, _ in ready], features([crop for _, crop in ready]))
                 computed += len(ready)
                 bar.advance(len(batch))
     for file, reason in failed:
@@ -109,8 +107,9 @@ def have(sha256: Sequence[str], backbone: str, *, view: View = "center") -> npt.
 
 def key(backbone: Backbone, view: View) -> dict[str, Any]:
     """What features depend on besides the image's bytes."""
-    transform = {"timm": "eval", **backbone.data_config}
-    return {"fingerprint": backbone.fingerprint, "transform": transform, "view": view, **_RUNTIME}
+    transform = {"timm": "eval", "least_side": runtime.least_side(backbone), **backbone.data_config}
+    return {"fingerprint": backbone.fingerprint, "transform": transform, "view": view, "precision": "float32",
+            "runtime": runtime.name(backbone)}
 
 
 def _folder(backbone: Backbone, view: View) -> Path:
@@ -179,14 +178,10 @@ class _Store:
         return np.lib.format.open_memmap(file, mode="r+")
 
 
-def _transform(backbone: Backbone, view: View) -> Callable[[Any], torch.Tensor]:
-    evaluate = backbone.transform()
-    return evaluate if view == "center" else lambda image: evaluate(image).flip(-1)
-
-
-def _batches(images: Path, todo: pd.DataFrame, transform: Callable[[Any], torch.Tensor],
+def _batches(images: Path, todo: pd.DataFrame, backbone: Backbone, view: View,
              size: int) -> Iterator[list[tuple[Decoded, str]]]:
-    """Batches of transformed images and their files, in order; up to three are prepared ahead by threads."""
+    """Batches of crops and their files, in order; up to three are prepared ahead by threads."""
+    cut, least_side = runtime.crop(backbone), runtime.least_side(backbone)
     waiting: deque[tuple[Future[Decoded], str]] = deque()
     rows = list(zip(todo["file"], todo["sha256"], strict=True))
     with ThreadPoolExecutor(cores()) as pool:
@@ -194,25 +189,18 @@ def _batches(images: Path, todo: pd.DataFrame, transform: Callable[[Any], torch.
             for start in range(0, len(rows), size):
                 while len(waiting) < 4 * size and rows[start + len(waiting):]:
                     file, sha256 = rows[start + len(waiting)]
-                    waiting.append((pool.submit(_prepare, images / file, sha256, transform), file))
+                    waiting.append((pool.submit(_prepare, images / file, sha256, cut, least_side, view), file))
                 yield [(future.result(), file) for future, file in (waiting.popleft() for _ in range(min(size, len(waiting))))]
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _prepare(file: Path, sha256: str, transform: Callable[[Any], torch.Tensor]) -> Decoded:
+def _prepare(file: Path, sha256: str, cut: Callable[[Image.Image], Crop], least_side: int, view: View) -> Decoded:
     try:
         data = read_bytes(file)
         if hashlib.sha256(data).hexdigest() != sha256:
             return sha256, None, "the file changed since it was indexed"
-        return sha256, transform(decode(data).image), ""
+        crop = cut(decode(data, least_side=least_side).image)
+        return sha256, crop if view == "center" else np.ascontiguousarray(crop[:, ::-1]), ""
     except UnreadableImage as error:
         return sha256, None, str(error)
-
-
-def _features(backbone: Backbone, images: list[torch.Tensor]) -> npt.NDArray[np.float32]:
-    import torch
-
-    with torch.inference_mode():
-        features: npt.NDArray[np.float32] = backbone.model(torch.stack(images)).float().numpy()
-    return features

@@ -17,6 +17,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("HAI_CACHE", str(place / "cache"))
     monkeypatch.setenv("HAI_WORKSPACES", str(place / "workspaces"))
     monkeypatch.delenv("HAI_DATABASE_URL", raising=False)
+    monkeypatch.setenv("HAI_RUNTIME", "torch")  # models in the tests count their batches
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_orientation_is_applied(format: str, orientation: int, tmp_path: Path) -
         expected = ImageOps.exif_transpose(opened).convert("RGB")
     assert open_image(file).tobytes() == expected.tobytes()
     assert decode(file.read_bytes()).width == (320 if orientation < 5 else 240)
-    scaled = decode(file.read_bytes(), scaled=True)
+    scaled = decode(file.read_bytes(), least_side=256)
     assert (scaled.width, scaled.height) == expected.size
 
 
@@ -155,15 +155,15 @@ def test_hashes_fit_signed_64_bits() -> None:
                                              ((2100, 2060), "scaled 1/8")])
 def test_a_large_jpeg_is_decoded_small(size: tuple[int, int], scale: str) -> None:
     data = image_bytes(make_image(3, size))
-    decoded = decode(data, scaled=True)
+    decoded = decode(data, least_side=256)
     assert (decoded.decoded, decoded.width, decoded.height) == (scale, *size)
     assert min(decoded.image.size) >= 256
     assert decode(data).image.size == size
-    assert decode(image_bytes(make_image(3, (600, 520)), "PNG"), scaled=True).decoded == "full"
+    assert decode(image_bytes(make_image(3, (600, 520)), "PNG"), least_side=256).decoded == "full"
 
 
 def hashes_of_scaled_and_full(data: bytes) -> int:
-    scaled = decode(data, scaled=True)
+    scaled = decode(data, least_side=256)
     assert scaled.decoded != "full"
     with Image.open(io.BytesIO(data)) as full:
         return bits_apart(pixels.perceptual_hashes(scaled.image)[0], reference_phash(full))
@@ -193,15 +193,15 @@ def test_pixel_hash_is_of_the_pixels() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
-@pytest.mark.parametrize("scaled", [False, True])
-def test_a_jpeg_cut_anywhere_is_unreadable(options: dict[str, object], scaled: bool) -> None:
+@pytest.mark.parametrize("least_side", [None, 256])
+def test_a_jpeg_cut_anywhere_is_unreadable(options: dict[str, object], least_side: int | None) -> None:
     data = image_bytes(make_image(2, (560, 520)), **options)
-    decode(data, scaled=scaled)
+    decode(data, least_side=least_side)
     for end in (3, 100, 700, len(data) // 3, len(data) // 2, len(data) - 500, len(data) - 20, len(data) - 2, len(data) - 1):
         with pytest.raises(UnreadableImage):
-            decode(data[:end], scaled=scaled)
+            decode(data[:end], least_side=least_side)
     with pytest.raises(UnreadableImage, match="cut short"):
-        decode(data[:len(data) // 2], scaled=scaled)
+        decode(data[:len(data) // 2], least_side=least_side)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "TIFF", "BMP"])
