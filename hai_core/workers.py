@@ -18,7 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,10 +46,10 @@ def run(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[li
     running: dict[Future[list[R]], Sequence[T]] = {}
     while waiting:
         try:
-            with _pool(min(workers, len(waiting)), work.__module__) as pool:
+            with _pool(min(workers, len(waiting)), work.__module__) as submit:
                 while waiting or running:
                     while waiting and len(running) < 3 * workers:
-                        running[pool.submit(_each, work, waiting[0])] = waiting[0]
+                        running[submit(_each, work, waiting[0])] = waiting[0]
                         waiting.popleft()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         results = future.result()
@@ -69,9 +69,9 @@ def _one_by_one(work: Callable[[T], R], suspects: deque[T]) -> list[tuple[T, R |
     """Take items until one kills the worker, which is then known to be the one that does."""
     done: list[tuple[T, R | None]] = []
     try:
-        with _pool(1, work.__module__) as pool:
+        with _pool(1, work.__module__) as submit:
             while suspects:
-                done.append((suspects[0], pool.submit(work, suspects[0]).result()))
+                done.append((suspects[0], submit(work, suspects[0]).result()))
                 suspects.popleft()
     except BrokenProcessPool:
         done.append((suspects.popleft(), None))
@@ -79,18 +79,22 @@ def _one_by_one(work: Callable[[T], R], suspects: deque[T]) -> list[tuple[T, R |
 
 
 @contextmanager
-def _pool(workers: int, module: str) -> Iterator[ProcessPoolExecutor]:
+def _pool(workers: int, module: str) -> Iterator[Callable[..., Future[Any]]]:
+    """The `submit` of a pool; it may start a worker."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([module])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
-    try:
+
+    def submit(*call: Any) -> Future[Any]:
         with _without_main():
-            first = pool.submit(os.getpid)  # starts all workers
+            return pool.submit(*call)
+
+    try:
         try:
-            first.result()
+            submit(os.getpid).result()
         except BrokenProcessPool as error:
             raise RuntimeError("worker processes die as they start; their traceback is above") from error
-        yield pool
+        yield submit
     finally:
         pool.shutdown(cancel_futures=True)
 
