@@ -12,7 +12,7 @@ from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
 from pages.ui.decide import decide
 from pages.ui.gallery import strip
 from pages.ui.proposals import pending
-from pages.ui.text import count, shortened, text
+from pages.ui.text import bold, count, shortened, text
 from pages.ui.tiles import members
 
 SKIPPED, CHOSEN = "classes.skipped", "classes.chosen"
@@ -89,7 +89,7 @@ def draw_choice(workspace: Workspace, a: str, b: str, pair: frozenset[str], evid
 
 def draw_class(workspace: Workspace, name: str, size: int) -> None:
     series = loaders.curation(workspace).series.get(name)
-    st.markdown(f"**{text(name)}**  \n:small[{count(size, 'image')}{f' · series {text(series)}' if series else ''}]")
+    st.markdown(f"{bold(name)}  \n:small[{count(size, 'image')}{f' · series {text(series)}' if series else ''}]")
     strip(workspace, loaders.typical(workspace, name, STRIP_IMAGES), key=f"classes.strip-{name}", size=104, wrap=True)
 
 

@@ -13,7 +13,7 @@ from hai_core.workspace import Workspace
 from pages.ui import gallery as galleries
 from pages.ui import loaders, needs, review, state
 from pages.ui.gallery import Action, Selection
-from pages.ui.text import count, text
+from pages.ui.text import bold, count, text
 
 KINDS = {"noise": "Doubtful labels", "outliers": "Outliers", "quality": "Quality"}
 SHOWN = {"open": "To review", "done": "Reviewed", "all": "All images"}
@@ -101,7 +101,7 @@ def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) ->
     row = table[table["path"] == path].iloc[0]
     galleries.picture(workspace, path, key=f"{kind}-focus")
     if kind == "noise":
-        st.markdown(f"Probability that the label is right: **{text(_percent(row['score']))}**")
+        st.markdown(f"Probability that the label is right: {bold(_percent(row['score']))}")
         _typical(workspace, "Labelled", row["label"], "label-given")
         if row["suggested_label"] != row["label"]:
             _typical(workspace, "Suggested", row["suggested_label"], "label-suggested")
@@ -113,7 +113,7 @@ def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) ->
 
 def _typical(workspace: Workspace, word: str, label: str, key: str) -> None:
     """A heading and the images that are surest to be of a class."""
-    st.markdown(f"{word} **{text(label or 'no label')}**")
+    st.markdown(f"{word} {bold(label or 'no label')}")
     if label:
         galleries.strip(workspace, loaders.typical(workspace, label, TYPICAL), key=key, size=104, wrap=True)
 

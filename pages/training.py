@@ -41,7 +41,7 @@ def draw_new_run(workspace: Workspace, manifests: pd.DataFrame) -> None:
         draw_start(workspace, argv, preset, changed)
         if details.strip():
             with st.expander("What it costs and what to expect"):
-                st.caption(text(details.strip()).replace("\n", "  \n"))
+                st.caption("  \n".join(map(text, details.strip().split("\n"))))
 
 
 def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list[str]) -> None:

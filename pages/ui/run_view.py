@@ -16,7 +16,7 @@ from hai_core.workspace import Workspace
 from pages.ui import loaders
 from pages.ui.plots import curves, reliability
 from pages.ui.progress import duration, job_panel, start_button
-from pages.ui.text import text
+from pages.ui.text import bold, text
 
 REFRESH_SECONDS = 2.0
 MLFLOW_PORT = 5000
@@ -57,7 +57,7 @@ def opened(path: str, key: object) -> Run:
 def draw(workspace: Workspace, row: pd.Series) -> None:
     """What came out of a run, or why nothing did."""
     run = opened(row["path"], loaders.stamp(Path(row["path"]) / "run.json"))
-    st.markdown(f"**{text(row['name'])}** · `{row['id']}`")
+    st.markdown(f"{bold(row['name'])} · `{row['id']}`")
     if row["state"] != runs.FINISHED:
         draw_unfinished(workspace, run, row["state"])
         return

@@ -9,15 +9,29 @@ from __future__ import annotations
 import html
 import re
 
-_MARKS = re.compile(r"([!-/:-@\[-`{-~])")
-# Turned into arrows, dashes, links and a logo after Markdown's escapes are resolved; an invisible word joiner prevents it.
-_LIGATURES = re.compile(r"(?<=[-<>=~])(?=[->=])|(?<=:)(?=//|streamlit:)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
-_JOINER = "\u2060"
+# Made into arrows, dashes, links, icons and a logo after Markdown's escapes are resolved, in each stretch of plain text by
+# itself: an element without content, which leaves no trace in what a person copies, divides the stretch.
+_LIGATURE = r"(?<=[-<>=~])(?=[->=])|(?<=:)(?=//|streamlit:|material_)|(?<=www)(?=\.)|(?<=@)"
+_DIVIDER = ":color[]"
+_MARK = r"[!-/:-@\[-`{-~]"
+_LOST_SPACE = r"^\s|\s$|(?<=\s)\s|[^\S ]"  # Markdown trims it, joins it, or takes what follows for code
+_SPECIAL = re.compile(f"(?P<ligature>{_LIGATURE})|(?P<mark>{_MARK})|(?P<space>{_LOST_SPACE})", re.IGNORECASE)
 
 
 def text(name: object) -> str:
-    """`name` for anything that Streamlit renders as Markdown."""
-    return _MARKS.sub(r"\\\1", _LIGATURES.sub(_JOINER, str(name)))
+    """`name` for anything that Streamlit renders as Markdown; what is copied from the page is `name` again."""
+    return _SPECIAL.sub(_literal, str(name))
+
+
+def _literal(found: re.Match[str]) -> str:
+    if found["space"]:
+        return f"&#{ord(found['space'])};"
+    return f"\\{found['mark']}" if found["mark"] else _DIVIDER
+
+
+def bold(name: object) -> str:
+    """`text` in bold, to stand between spaces or punctuation."""
+    return f"**{text(name)}**"
 
 
 def plotly(name: object) -> str:

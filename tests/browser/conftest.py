@@ -44,10 +44,10 @@ class App:
 
 @pytest.fixture(scope="session")
 def start_app() -> Iterator[object]:
-    """Function (folder) -> App: starts `streamlit run app.py` on a free port with its workspaces and cache in `folder`."""
+    """Function (folder, script) -> App: runs the app, or another script, on a free port; all it keeps is in `folder`."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(folder: Path) -> App:
+    def start(folder: Path, script: str = "app.py") -> App:
         port = _free_port()
         environment = os.environ | {"HAI_WORKSPACES": str(folder / "workspaces"), "HAI_CACHE": str(folder / "cache"),
                                     "HAI_AUTHOR": "tester", "OMP_NUM_THREADS": "1"}
@@ -56,7 +56,7 @@ def start_app() -> Iterator[object]:
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / "server.log"
         with open(log, "wb") as output:
-            process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
                                        cwd=repository_root(), env=environment, stdout=output, stderr=subprocess.STDOUT)
         running.append(process)
         app = App(f"http://127.0.0.1:{port}", folder / "workspaces", folder / "cache", process, log)
