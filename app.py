@@ -33,11 +33,11 @@ st.html(UI / "style.css")
 page = st.navigation(PAGES)
 workspace = state.current()
 sidebar.show(workspace)
-decide.show_notices()
-if workspace is None:
-    welcome.show()
-else:
-    try:
-        page.run()
-    except InputError as problem:  # one sentence for the person; a bug keeps its traceback
-        st.error(text(problem), icon=":material/error:")
+with decide.notices():
+    if workspace is None:
+        welcome.show()
+    else:
+        try:
+            page.run()
+        except InputError as problem:  # one sentence for the person; a bug keeps its traceback
+            st.error(text(problem), icon=":material/error:")

@@ -74,7 +74,7 @@ def draw_map(workspace: Workspace, points: pd.DataFrame) -> pd.DataFrame:
                                 max_selections=LEGEND_LIMIT - 1)
     st.plotly_chart(image_map(points, colouring.only(chosen) if chosen else colouring), key=MAP, on_select=select_on_map,
                     selection_mode=("points", "box", "lasso"), config=MAP_CONFIG,
-                    alt=f"Map of {len(points):,} images, coloured by {by.lower()}")
+                    alt=f"Map of {count(len(points), 'image')}, coloured by {by.lower()}")
     hint = "Drag around images to select them; double-click clears. The wheel zooms."
     if len(colouring.names) > LEGEND_LIMIT and not chosen:
         hint += f" {len(colouring.names):,} colours are too many for a legend: search names under Highlight."

@@ -167,7 +167,8 @@ def _class_sizes(catalog: pd.DataFrame, curation: Curation) -> None:
         return
     many = len(sizes) > NAMED_BARS
     smallest, largest = sizes["images"].iloc[-1], sizes["images"].iloc[0]
-    st.caption(f"{count(len(sizes), 'class')}, {smallest:,} to {largest:,} images each")
+    each = count(largest, "image") if smallest == largest else f"{smallest:,} to {largest:,} images"
+    st.caption(f"{count(len(sizes), 'class')}, {each} each")
     chart = alt.Chart(sizes).mark_bar(cornerRadius=2).encode(tooltip=["label", "images"])
     if many:
         chart = chart.encode(x=alt.X("label", sort=None, axis=None), y=alt.Y("images", title=None)).properties(height=260)

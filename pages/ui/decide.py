@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunException
 
 from hai_core.decisions import Batch
 from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, state
-from pages.ui.text import text
+from pages.ui.text import count, text
 
 VERBS = {
     "exclude": "Excluded", "restore": "Restored", "label_ok": "Label confirmed", "quality_ok": "Quality confirmed",
@@ -73,18 +75,18 @@ def _write(said: str, write: Callable[[], Batch]) -> Batch | None:
 
 def describe(decisions: Sequence[Decision]) -> str:
     """'Excluded · 3 images', 'Relabelled to K5_2019 · 1 image', 'Merged A into B'."""
-    first, count = decisions[0], len(decisions)
+    first, many = decisions[0], len(decisions)
     same = all(d.action == first.action and d.value == first.value for d in decisions)
     if not same:
-        return f"{count} decisions"
+        return count(many, "decision")
     if first.label:
-        names = first.label if count == 1 else f"{count} classes"
+        names = first.label if many == 1 else count(many, "class")
         into = {"merge": f" into {first.value}", "rename": f" to {first.value}", "series": f": {first.value}",
                 "keep_apart": f" from {first.other}"}.get(first.action, "")
         return f"{VERBS[first.action]} · {names}{into}"
     to = f" to {first.value}" if first.value else ""
     what = "pair" if first.action == "not_duplicates" else "image"
-    return f"{VERBS[first.action]}{to} · {count:,} {what}{'s' if count != 1 else ''}"
+    return f"{VERBS[first.action]}{to} · {count(many, what)}"
 
 
 def last_batch(workspace: Workspace) -> pd.Series | None:
@@ -94,13 +96,20 @@ def last_batch(workspace: Workspace) -> pd.Series | None:
     return None if live.empty else live.sort_values("number").iloc[-1]
 
 
-def show_notices() -> None:
-    """What the last decision did, once; and what was refused, until it is put away or something succeeds."""
+@contextmanager
+def notices() -> Iterator[None]:
+    """What the last action did or why it was refused, above the page that is drawn inside; both are gone on the next run."""
     said = st.session_state.pop(state.NOTICE, None)
     if said:
         st.toast(text(said), icon=":material/check:")
-    problem = st.session_state.get(state.PROBLEM)
+    problem = st.session_state.pop(state.PROBLEM, None)
     if problem:
         message, close = st.columns([12, 1], vertical_alignment="center")
-        message.error("  \n".join(text(line) for line in problem.split("\n")), icon=":material/block:")
-        close.button("Close", key="close-problem", type="tertiary", on_click=st.session_state.pop, args=(state.PROBLEM, None))
+        message.error(text(problem), icon=":material/block:")
+        close.button("Close", key="close-problem", type="tertiary")
+    try:
+        yield
+    except RerunException:  # the page is drawn again at once, before anyone has read what stands above it
+        if problem:
+            st.session_state.setdefault(state.PROBLEM, problem)
+        raise

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hai_core.confusions import leaf_order
+from pages.ui.text import count
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def arranged(counts: npt.NDArray[np.int64], names: Sequence[str], limit: int = 6
     last_column = counts[np.ix_(shown, rest)].sum(1, keepdims=True)
     last_row = np.append(counts[np.ix_(rest, shown)].sum(0), counts[np.ix_(rest, rest)].sum())
     added_up = np.vstack([np.hstack([small, last_column]), last_row])
-    return Matrix(added_up, [*listed, f"{len(rest):,} other classes"], [names[i] for i in rest])
+    return Matrix(added_up, [*listed, count(len(rest), "other class")], [names[i] for i in rest])
 
 
 def _errors_of(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.ui.text import plotly, shortened
+from pages.ui.text import count, plotly, shortened
 
 GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#2f86a6", "#c75146", "#5a9a4d", "#d9922b", "#8a6fc4"
 LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
@@ -122,8 +122,8 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height
     return figure
 
 
-def _cell_text(count: int, total: int, label: str, predicted: str, hit: bool) -> str:
-    share = f"{count:,} of {total:,} ({count / total:.0%})"
+def _cell_text(n: int, total: int, label: str, predicted: str, hit: bool) -> str:
+    share = f"{n:,} of {total:,} ({n / total:.0%})"
     return f"{label}<br>{share} right" if hit else f"label {label}<br>predicted {predicted}<br>{share}"
 
 
@@ -149,9 +149,10 @@ def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
                        hoverinfo="skip")
     for (name, table), colour in zip(bins.items(), (BLUE, AMBER, GREEN, VIOLET), strict=False):
         used = table[table["images"] > 0]
-        figure.add_scatter(x=used["confidence"], y=used["accuracy"], customdata=used["images"], mode="lines+markers",
+        figure.add_scatter(x=used["confidence"], y=used["accuracy"], mode="lines+markers",
+                           customdata=[count(n, "image") for n in used["images"]],
                            name=plotly(name), marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
-                           hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata:,} images<extra></extra>")
+                           hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata}<extra></extra>")
     figure.update_layout(height=height, margin=_TITLED, title={"text": "Reliability", "font": {"size": 14}},
                          xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
                          yaxis={"title": {"text": "accuracy"}, "range": [0, 1]},

@@ -12,7 +12,7 @@ from hai_core import jobs
 from hai_core.jobs import Job
 from hai_core.workspace import InputError, Workspace
 from pages.ui import state
-from pages.ui.text import text
+from pages.ui.text import count, text
 
 REFRESH_SECONDS = 1.0
 _STATE = {"running": ("Running", ":material/progress_activity:"), "unknown": ("Runs on another machine", ":material/lan:"),
@@ -70,7 +70,8 @@ def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, done: bool, r
     watched: set[str] = st.session_state.setdefault(f"{_WATCHED}-{key}", set())
     running = [job for job in listed if job.active]
     active = {job.id for job in running}
-    if watched - active or (active and not refreshed):  # one ended, or was resumed in this panel
+    refused = state.PROBLEM in st.session_state  # a button of this panel, which is drawn alone: the page says why
+    if watched - active or (active and not refreshed) or refused:  # one ended, or was resumed in this panel
         watched.clear()
         st.rerun(scope="app")
     watched |= active
@@ -120,7 +121,7 @@ def _bar(job: Job) -> None:
         st.progress(0.0, text="Starting…")
         return
     done, total = progress["done"], progress["total"]
-    words = [f"{progress['task']}: {done:,} of {total:,} {progress['unit']}"]
+    words = [f"{progress['task']}: {done:,} of {count(total, progress['unit'].removesuffix('s'))}"]
     if progress["rate"]:
         words.append(f"{progress['rate']:,.1f} a second")
     if progress["seconds_left"] is not None and done < total:

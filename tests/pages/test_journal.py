@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunData, RerunException
 
 from hai_core.decisions import Journal
 from hai_core.records import Decision
+from hai_core.workspace import InputError
 from pages.ui import decide, state
+from pages.ui.text import text
 
 
 @pytest.fixture
@@ -67,6 +70,30 @@ def test_an_undo_that_a_later_decision_needs_is_refused_and_that_one_named(works
     assert decide.undo(workspace, first.id) is None
     assert "decision 2" in st.session_state[state.PROBLEM]
     assert len(book.live()) == 2
+
+
+def test_a_refusal_is_gone_on_another_page_and_after_the_next_action(open_page, journal, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise InputError("decision 2 needs it:\n [row] 3")
+
+    app = open_page("overview")
+    monkeypatch.setattr(Journal, "undo", refuse)
+    for leave in (lambda: app.switch_page("pages/manifest.py").run(),
+                  lambda: app.button(key="close-problem").click().run(),
+                  lambda: app.sidebar.text_input(key="author-input").set_value("bo").run()):
+        app.sidebar.button(key="undo-last").click().run()
+        assert [error.value for error in app.error] == [text("decision 2 needs it:\n [row] 3")]
+        leave()
+        assert not app.error
+
+
+def test_a_refusal_stays_when_the_page_is_drawn_again_at_once(monkeypatch):
+    session = {state.PROBLEM: "no"}
+    monkeypatch.setattr(st, "session_state", session)
+    again = RerunException(RerunData())
+    with pytest.raises(RerunException), decide.notices():
+        raise again
+    assert session[state.PROBLEM] == "no"
 
 
 def test_the_sidebar_takes_the_last_batch_back(open_page, journal):

@@ -36,3 +36,7 @@ def test_beyond_the_limit_the_least_confused_are_added_up_and_named_so():
 
 def test_two_classes_and_no_errors():
     assert arranged(np.diag([3, 4]), ["a", "b"]).names == ["a", "b"]
+
+
+def test_one_class_that_is_added_up_is_said_in_the_singular():
+    assert arranged(confused((0, 1, 3)), NAMES, limit=5).names[-1] == "1 other class"
