@@ -4,13 +4,17 @@
 
 const views = new WeakMap();
 
+const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
+const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
+let lastId = Date.now(); // of an event; no two views of a session give the same
+
 export default function ({ data, parentElement, setTriggerValue }) {
   let view = views.get(parentElement);
   if (!view) {
     view = new View(parentElement);
     views.set(parentElement, view);
   }
-  view.send = (event) => setTriggerValue("event", event);
+  view.trigger = (event) => setTriggerValue("event", event);
   view.update(data);
   return () => view.remove();
 }
@@ -23,6 +27,9 @@ class View {
     this.selected = new Set(); // paths; in keep mode: of the images that are kept
     this.anchor = null; // path where a Shift-range starts
     this.focused = null;
+    this.asked = null; // the event whose answer is awaited
+    this.later = []; // events to send when it has come
+    this.keys = []; // keys pressed meanwhile
     this.root.addEventListener("keydown", (event) => this.keydown(event));
     // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
     this.fromPage = (event) => {
@@ -36,7 +43,9 @@ class View {
   }
 
   remove() {
+    if (this.root.isConnected) return; // Streamlit says so too of data that newer data has overtaken
     window.removeEventListener("keydown", this.fromPage, true);
+    clearTimeout(this.patience);
     this.dialog?.remove();
   }
 
@@ -44,7 +53,7 @@ class View {
     const turned = this.data?.page !== data.page;
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
     const hadFocus = this.root.contains(document.activeElement);
-    const shown = JSON.stringify({ ...data, large: null, focus: null });
+    const shown = JSON.stringify({ ...data, large: null, focus: null, answered: null, refused: null });
     const changed = shown !== this.shown;
     this.data = data;
     this.shown = shown;
@@ -52,7 +61,7 @@ class View {
     const paths = this.paths();
     if (changed) {
       this.selected = this.selectedAfter(turned, paths);
-      if (data.focus) this.focused = data.focus; // else the person may have moved on since this was asked for
+      if (data.focus && !this.later.some(isLook)) this.focused = data.focus; // else the person may have moved on since
     }
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
@@ -60,6 +69,7 @@ class View {
     this.mark();
     if (hadFocus) this.focusTile(this.focused, true);
     this.fillLarge();
+    if (data.answered === this.asked?.id) this.answered(data.refused);
   }
 
   selectedAfter(turned, paths) {
@@ -69,6 +79,41 @@ class View {
 
   paths() {
     return this.data.tiles.map((tile) => tile.path);
+  }
+
+  // --- what Python is told -----------------------------------------------------------------------------------------------
+
+  // Streamlit keeps only the newest of the events that Python has not handled yet. So nothing is sent after an event that must
+  // not be lost until its answer has come: other events wait, and so do keys, because they are about what is shown then.
+  send(event) {
+    if (this.asked) {
+      this.later = [...this.later.filter((other) => !(isLook(event) && isLook(other))), event];
+      return;
+    }
+    event.id = ++lastId;
+    event.focus = this.data.one ? this.focused : null;
+    event.large = this.dialog?.open ? this.dialog.dataset.path : null;
+    if (!isLook(event)) {
+      this.asked = event;
+      clearTimeout(this.patience);
+      this.patience = setTimeout(() => this.giveUp(), PATIENCE);
+    }
+    this.trigger(event);
+  }
+
+  // After a refusal the images are not as the person took them to be when pressing the next keys: these are dropped.
+  answered(refused) {
+    clearTimeout(this.patience);
+    this.asked = null;
+    if (refused) this.keys = this.later = [];
+    while (!this.asked && this.later.length) this.send(this.later.shift());
+    while (!this.asked && this.keys.length) this.replay(this.keys.shift());
+  }
+
+  giveUp() {
+    this.answered(true);
+    this.draw();
+    this.mark();
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------------
@@ -197,7 +242,7 @@ class View {
     for (const other of this.nodes.values()) other.tabIndex = -1;
     node.tabIndex = 0;
     node.focus({ preventScroll: quietly });
-    if (this.data.one && changed) this.send({ type: "focus", to: path });
+    if (this.data.one && changed) this.send({ type: "look" });
   }
 
   move(step) {
@@ -217,13 +262,18 @@ class View {
 
   act(action, node, section = "") {
     const chosen = section ? this.inSection(section) : { paths: this.paths().filter((path) => this.selected.has(path)), others: [] };
-    if (chosen.paths.length + chosen.others.length === 0) return;
+    if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
     if (!action.choose.length && !action.free) return commit("");
     nameMenu(action, node, (name) => {
       this.focusTile(this.focused, true);
       commit(name);
     }, () => this.focusTile(this.focused, true));
+  }
+
+  // Whether this is a second click on a button of a section, before the first was answered.
+  isSaving(section) {
+    return section && [this.asked, ...this.later].some((event) => event?.section === section);
   }
 
   commit(action, chosen, section, value) {
@@ -244,13 +294,33 @@ class View {
   keydown(event) {
     if (this.still || event.target.matches("input")) return;
     event.stopPropagation(); // Streamlit's own keys (R, C, Esc) are not meant here
-    if ((event.ctrlKey || event.metaKey) && event.key === "a") {
+    if (event.repeat && event.key.length === 1) return event.preventDefault(); // held down, it would decide image after image
+    if (!this.asked) return this.press(event);
+    const presses = event.target.closest("button") && (event.key === "Enter" || event.key === " ");
+    const isOurs = isSelectAll(event) || (isPlain(event) && (event.key.length === 1 || NAMED_KEYS.includes(event.key)));
+    if (presses || !isOurs) return;
+    event.preventDefault();
+    this.keys.push(event);
+  }
+
+  press(event) {
+    if (isSelectAll(event)) {
       event.preventDefault();
       if (this.data.mode === "select") this.paths().forEach((path) => this.selected.add(path));
       this.mark();
-    } else if (!event.ctrlKey && !event.metaKey && !event.altKey && this.key(event)) {
+    } else if (isPlain(event) && this.key(event)) {
       event.preventDefault();
     }
+  }
+
+  // A key that waited: for the menu of names, if one that waited before it has opened it.
+  replay(event) {
+    const input = this.root.querySelector(".hg-input");
+    if (!input) return this.press(event);
+    if (event.key.length === 1) input.value += event.key;
+    else if (event.key === "Backspace") input.value = input.value.slice(0, -1);
+    else return input.dispatchEvent(new KeyboardEvent("keydown", { key: event.key }));
+    input.dispatchEvent(new Event("input"));
   }
 
   // What a plain key does; whether it did something.
@@ -300,14 +370,14 @@ class View {
       this.dialog = this.newDialog("hg-dialog", "Large view");
       this.dialog.addEventListener("keydown", (event) => this.keydown(event));
       this.dialog.addEventListener("close", () => {
-        this.send({ type: "large", to: null });
+        this.send({ type: "look" });
         this.focusTile(this.focused, true);
       });
     }
     const tile = this.data.tiles.find((tile) => tile.path === path);
     this.large(path, tile.src, tile.caption); // the thumbnail, until the image itself arrives
     if (!this.dialog.open) this.dialog.showModal();
-    this.send({ type: "large", to: path });
+    this.send({ type: "look" });
   }
 
   large(path, src, note) {
@@ -341,4 +411,17 @@ class View {
     this.parent.appendChild(dialog); // not inside the gallery: drawing that anew would close it
     return dialog;
   }
+}
+
+// Nothing but what is looked at: an event that a later one of its kind replaces.
+function isLook(event) {
+  return event.type === "look";
+}
+
+function isPlain(event) {
+  return !event.ctrlKey && !event.metaKey && !event.altKey;
+}
+
+function isSelectAll(event) {
+  return (event.ctrlKey || event.metaKey) && event.key === "a";
 }

@@ -18,7 +18,7 @@ import streamlit as st
 from hai_core import catalog as catalogs
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
-from pages.ui import loaders
+from pages.ui import loaders, state
 from pages.ui.decide import decide, undo_last
 
 PAGE_SIZE = 48
@@ -152,6 +152,7 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
         "actions": [{"id": a.id, "label": a.label, "key": a.key, "choose": list(a.choose), "free": a.free, "primary": a.primary,
                      "section": a.section, "help": a.help} for a in actions],
         "large": _large(workspace, st.session_state.get(f"{key}.large")),
+        "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:
@@ -176,19 +177,31 @@ def _tiles(workspace: Workspace, tiles: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[Action, ...]) -> None:
-    """The browser's event: turn the page, look closer, or act."""
+    """The browser's event: look closer, turn the page, undo or act. All but the first are answered with the event's id.
+
+    Streamlit calls once for each of several events that came together, and hands out the last of them each time.
+    """
     event = st.session_state[key].get("event")
-    if not event:
+    if not event or event["id"] == st.session_state.get(f"{key}.answered"):
         return
-    kind = event["type"]
-    if kind in ("page", "focus", "large"):
-        st.session_state[f"{key}.{kind}"] = event["to"]
+    kind, paths = event["type"], shown["path"].tolist()
+    st.session_state[f"{key}.large"] = event["large"]
+    if event["focus"] in paths:
+        st.session_state[f"{key}.focus"] = event["focus"]
+        st.session_state[f"{key}.place"] = paths.index(event["focus"])
+    if kind == "look":
+        return
+    st.session_state[f"{key}.answered"] = event["id"]
+    st.session_state.pop(state.PROBLEM, None)
+    if kind == "page":
+        st.session_state[f"{key}.page"] = event["to"]
     elif kind == "undo":
         undo_last(workspace)
         st.session_state[f"{key}.changed"] = True
     elif kind == "act":
         act(workspace, shown, key, next(a for a in actions if a.id == event["action"]), Selection(
             tuple(event["paths"]), event["value"], event["section"], tuple(event["others"])))
+    st.session_state[f"{key}.refused"] = state.PROBLEM in st.session_state
 
 
 def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, selection: Selection) -> None:

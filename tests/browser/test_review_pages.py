@@ -137,6 +137,75 @@ def test_a_review_by_keyboard_alone(page: Page, app: App, workspace: Workspace) 
     assert live(workspace) == [("label_ok", first, ""), ("exclude", second, "")]
 
 
+def test_keys_pressed_before_a_decision_is_saved_wait_for_it_and_none_is_lost(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    page.keyboard.press("x")
+    for key in ("k", "ArrowRight", "u", "l", "5", "Backspace", "K", "5", "Enter", "x", "x"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("tile").nth(1)).to_have_attribute("data-path", shown[7])
+    settle(page)
+    assert live(workspace) == [
+        ("exclude", shown[0], ""), ("label_ok", shown[1], ""), ("unsure", shown[3], ""), ("relabel", shown[4], "K5_2019"),
+        ("exclude", shown[5], ""), ("exclude", shown[6], "")]
+
+
+def test_a_key_held_down_decides_on_one_image(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    first, second = paths(page)[:2]
+    for _ in range(5):
+        page.keyboard.down("x")  # from the second time on as the key repeats itself
+    page.keyboard.up("x")
+    expect(page.get_by_test_id("tile").first).to_have_attribute("data-path", second)
+    settle(page)
+    assert live(workspace) == [("exclude", first, "")]
+
+
+def test_keys_wait_for_a_page_and_for_an_undo(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    for key in ("x", "z", "PageDown", "x", "x"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("2 of ")).to_be_visible()
+    settle(page)
+    assert [action for action, _, _ in live(workspace)] == ["exclude", "exclude"]
+    assert not {path for _, path, _ in live(workspace)} & set(shown)
+
+
+def test_two_groups_are_decided_by_two_quick_keys_and_a_double_click_decides_once(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/duplicates")
+    for _ in range(2):  # puts the focus there, and changes nothing
+        page.get_by_test_id("tile").first.click()
+    page.keyboard.press("k")
+    page.keyboard.press("k")
+    expect(page.get_by_text("Nothing left here")).to_be_visible()
+    assert len({path for _, path, _ in live(workspace)}) == len(live(workspace)) == 3
+    page.get_by_test_id("stSidebar").get_by_role("button", name="Undo").click()
+    settle(page)
+    page.locator("section[data-section]").get_by_role("button", name="Not duplicates").dblclick()
+    expect(page.get_by_text("Nothing left here")).to_be_visible()
+    settle(page)
+    assert [action for action, _, _ in live(workspace)][-2:] == ["exclude", "not_duplicates"]
+
+
+def test_after_a_refusal_the_keys_that_waited_are_dropped_and_the_refusal_goes_with_the_page(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    Journal(workspace).append([Decision("drop_class", label="K5_2019")], catalog.load(workspace), author="another")
+    for key in ("m", "x"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("K5_2019")
+    settle(page)
+    assert [(action, path) for action, path, _ in live(workspace)] == [("drop_class", "")]
+    assert paths(page)[0] == shown[0]
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Journal").click()
+    expect(page.get_by_role("heading", name="Journal")).to_be_visible()
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+
+
 def test_the_large_view_opens_moves_and_closes_by_key(page: Page, app: App) -> None:
     open_(page, app, "/noise")
     first, second = paths(page)[:2]

@@ -67,9 +67,11 @@ def test_a_section_tells_which_images_are_kept_and_which_not(workspace, images, 
 
 def test_the_events_of_the_browser_turn_pages_undo_and_act(workspace, images, tiles, session):
     def send(**event: object) -> None:
-        session["g"] = {"event": event}
+        send.last += 1
+        session["g"] = {"event": {"id": send.last, "focus": None, "large": None} | event}
         gallery._handle(workspace, tiles, "g", (gallery.EXCLUDE,))
 
+    send.last = 0
     send(type="page", to=2)
     assert session["g.page"] == 2
     send(type="act", action="exclude", paths=[images["path"][0]], others=[], value="", section="")
@@ -78,6 +80,26 @@ def test_the_events_of_the_browser_turn_pages_undo_and_act(workspace, images, ti
     assert Journal(workspace).live() == []
     send(type="undo")
     assert session[state.NOTICE] == "There is nothing to undo"
+
+
+def test_an_event_that_is_handed_out_twice_is_handled_once_and_answered(workspace, images, tiles, session):
+    first, second = images["path"][:2]
+    event = {"id": 7, "focus": second, "large": None, "type": "act", "action": "exclude", "paths": [first], "others": [],
+             "value": "", "section": ""}
+    session["g"] = {"event": event}
+    gallery._handle(workspace, tiles, "g", (gallery.EXCLUDE,))
+    gallery._handle(workspace, tiles, "g", (gallery.EXCLUDE,))
+    assert [d.path for d in Journal(workspace).live()] == [first]
+    assert (session["g.answered"], session["g.refused"], session["g.focus"]) == (7, False, second)
+
+
+def test_the_answer_tells_a_refusal(workspace, images, tiles, session):
+    act = {"focus": None, "large": None, "type": "act", "action": "relabel", "paths": [images["path"][0]], "others": [],
+           "section": ""}
+    for number, value, refused in ((1, "no such class", True), (2, "K5_2019", False)):
+        session["g"] = {"event": act | {"id": number, "value": value}}
+        gallery._handle(workspace, tiles, "g", (gallery.relabel(["K5_2019"]),))
+        assert (session["g.answered"], session["g.refused"]) == (number, refused)
 
 
 def test_the_large_view_is_of_the_image_or_says_why_not(workspace, images, session):
