@@ -14,7 +14,7 @@ from pages.ui.decide import decide
 from pages.ui.freezing import difference, emptied, preview
 from pages.ui.gallery import strip
 from pages.ui.progress import job_panel, start_button
-from pages.ui.text import count, shortened, text
+from pages.ui.text import bold, count, shortened, text
 from pages.ui.tiles import tiles
 
 STRIP_IMAGES = 16
@@ -46,6 +46,9 @@ def draw_build(workspace: Workspace, history: pd.DataFrame) -> None:
             words.markdown(f"The decisions made since `{newest[:12]}` are not in a manifest yet.")
         else:
             words.markdown("Freezes this into a table that training reads. The same decisions always give the same bytes.")
+        if now.first and workspace.holdout:
+            words.caption(f"The first build sets about {workspace.holdout:.0%} of every class aside as the holdout, for good: "
+                          "no manifest trains on it, so that manifests can be compared by it.")
         with button:
             start_button("Build again" if now.digest == newest else "Build the manifest", workspace, argv, key="manifest.build",
                          primary=now.digest != newest)
@@ -59,7 +62,7 @@ def draw_emptied(workspace: Workspace, names: list[str]) -> None:
     """The ways out for the one state that a person must decide about before a manifest can be built."""
     for name in names[:10]:
         words, button = st.columns([4, 1], vertical_alignment="center")
-        words.markdown(f"**{text(name)}** has no image left to train on.")
+        words.markdown(f"{bold(name)} has no image left to train on.")
         button.button("Drop the class", key=f"manifest.drop-{name}", on_click=decide, width="stretch",
                       args=(workspace, [Decision("drop_class", label=name)]))
     if names:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from hai_core import manifest as manifests
-from hai_core.holdout import stored_holdout
+from hai_core.holdout import choose_holdout, stored_holdout
 from hai_core.manifest import Manifest
 from hai_core.records import OK
 from hai_core.workspace import InputError, Workspace
@@ -23,6 +23,7 @@ class Preview:
     digest: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     problem: str = ""
+    first: bool = False  # whether it would choose the holdout
 
 
 def preview(workspace: Workspace) -> Preview:
@@ -35,11 +36,15 @@ def _preview(_workspace: Workspace, key: tuple[object, ...]) -> Preview:
     catalog, curation = loaders.catalog(_workspace), loaders.curation(_workspace)
     copies = loaders.findings("duplicates", _workspace)
     groups = None if copies is None else copies.set_index("path")["group"]
+    holdout = stored_holdout(_workspace)
     try:
-        manifest = manifests.build(catalog, curation, groups=groups, holdout=stored_holdout(_workspace) or [])
+        manifest = manifests.build(catalog, curation, groups=groups, holdout=holdout or [])
+        if holdout is None:
+            chosen = choose_holdout(manifest.table, _workspace.holdout, _workspace.seed)
+            manifest = manifests.build(catalog, curation, groups=groups, holdout=chosen)
     except InputError as problem:
         return Preview(problem=str(problem))
-    return Preview(manifest.digest, manifests.counts(manifest, catalog, curation))
+    return Preview(manifest.digest, manifests.counts(manifest, catalog, curation), first=holdout is None)
 
 
 def emptied(workspace: Workspace) -> list[str]:

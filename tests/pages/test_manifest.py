@@ -34,6 +34,8 @@ def test_without_a_manifest_the_page_says_what_it_is_and_starts_the_build(open_p
     assert not page.exception
     assert "No manifest yet" in words(page)
     assert figures(page)["Images"] == "20"
+    assert figures(page)["Holdout"] == "4"  # 20 % of 20 images, which no build has chosen yet
+    assert "The first build sets about 20% of every class aside" in words(page)
     page.button(key="manifest.build").click().run()
     assert started == [["manifest", "build", "-w", str(workspace.root)]]
 
@@ -42,6 +44,8 @@ def test_the_preview_knows_when_nothing_has_changed_since_the_newest(open_page, 
     built, _ = build()
     page = open_page("manifest")
     assert "holds exactly this" in words(page)
+    assert figures(page)["Holdout"] == str((built.table["split"] == "holdout").sum())
+    assert "The first build" not in words(page)
     assert built.digest[:12] in words(page)
     decide(Decision("exclude", **about(images, 0)))
     page.run()
