@@ -15,7 +15,7 @@ from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, galle
 from pages.ui.matrix import Matrix, arranged
 from pages.ui.plots import confusion_matrix, picked
 from pages.ui.progress import job_panel
-from pages.ui.text import count, shortened, text
+from pages.ui.text import bold, count, shortened, text
 from pages.ui.tiles import classes, tiles
 
 MATRIX, PAIRS, CELL, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.cell", "confusions.gallery"
@@ -46,7 +46,8 @@ def draw_matrix(found: Answers) -> Matrix:
                           help="Those with most errors; all others are added up in one row and column.")
     matrix = arranged(found.counts, found.classes, limit)
     st.plotly_chart(confusion_matrix(matrix.counts, matrix.names), key=MATRIX, on_select=choose_on_matrix,
-                    selection_mode="points", config=MATRIX_CONFIG, alt=f"Confusion matrix of {len(matrix.names)} classes")
+                    selection_mode="points", config=MATRIX_CONFIG,
+                    alt=f"Confusion matrix of {count(len(matrix.names), 'class')}")
     return matrix
 
 
@@ -63,13 +64,12 @@ def draw_reports(found: Answers) -> None:
 
 def draw_pairs(found: Answers) -> None:
     pairs = found.pairs
-    st.dataframe(pairs, key=PAIRS, hide_index=True, height=212, selection_mode="single-row",
-                 column_order=["count", "class_a", "class_b", "rate"], on_select=lambda: choose_pair(pairs),
-                 column_config={
-                     "class_a": st.column_config.TextColumn("Label", width=130),
-                     "class_b": st.column_config.TextColumn("Predicted", width=130),
-                     "count": st.column_config.NumberColumn("Images", width=58),
-                     "rate": st.column_config.NumberColumn("Rate", width=60, format="percent", help="Of the label's images.")})
+    names = {column: [shortened(name, 19) for name in pairs[column]] for column in ("class_a", "class_b")}
+    st.dataframe(pairs.assign(**names, rate=100 * pairs["rate"]), key=PAIRS, hide_index=True, height=212,
+                 selection_mode="single-row", column_order=["count", "rate", "class_a", "class_b"],
+                 on_select=lambda: choose_pair(pairs), column_config={
+                     "class_a": "Label", "class_b": "Predicted", "count": st.column_config.NumberColumn("Images", width=58),
+                     "rate": st.column_config.NumberColumn("Rate", width=54, format="%.0f%%", help="Of the label's images.")})
 
 
 def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
@@ -88,13 +88,13 @@ def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
 
 def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> None:
     title, clear = st.columns([6, 1], vertical_alignment="center")
-    answer = "predicted right" if label == predicted else f"predicted as **{text(predicted)}**"
-    title.markdown(f"**{text(label)}** {answer} · {count(size, 'image')}")
+    answer = "predicted right" if label == predicted else f"predicted as {bold(predicted)}"
+    title.markdown(f"{bold(label)} {answer} · {count(size, 'image')}")
     clear.button("", key="confusions.close", icon=":material/close:", on_click=choose, args=(None,), type="tertiary",
                  help="Back to the images whose label is least probable")
     if label != predicted and {label, predicted} <= set(classes(workspace)):
         with st.popover("Are they one class?", icon=":material/merge:"):
-            st.markdown(f"Merge **{text(label)}** and **{text(predicted)}** into one class, which keeps the name")
+            st.markdown(f"Merge {bold(label)} and {bold(predicted)} into one class, which keeps the name")
             for keep, gone in ((label, predicted), (predicted, label)):
                 merge = Decision("merge", label=gone, value=keep, evidence={"page": "confusions", "images": size})
                 st.button(text(shortened(keep, 40)), key=f"confusions.merge-{keep}", width="stretch", on_click=decide,
@@ -140,7 +140,7 @@ def main() -> None:
              for row in runs.to_dict("records")}
     run = st.selectbox("Run", list(names), format_func=names.__getitem__, key="confusions.run", on_change=choose, args=(None,))
     found = answers(run)
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
     with left:
         matrix = draw_matrix(found)
         draw_reports(found)

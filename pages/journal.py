@@ -39,14 +39,16 @@ def _batches(workspace: Workspace, batches: pd.DataFrame, entries: pd.DataFrame)
     """What was done together is undone together."""
     decided = batches[batches["kind"] == "decide"].sort_values("number", ascending=False, ignore_index=True)
     shown = pd.DataFrame({
-        "#": decided["number"], "When": _local(decided["time"]), "Who": decided["author"], "What": decided["note"],
-        "Decisions": decided["count"], "State": decided["live"].map({True: "", False: "undone"})})
-    left, right = st.columns([1.4, 1], gap="large")
+        "#": decided["number"], "When": _local(decided["time"]), "Who": decided["author"],
+        "State": decided["live"].map({True: "", False: "undone"}), "What": decided["note"]})
+    left, right = st.container(key="wide-journal").columns([2, 1], gap="medium")
     with left:
         st.caption("Choose a batch to see what it did and to undo it.")
         chosen = st.dataframe(shown, hide_index=True, on_select="rerun", selection_mode="single-row", key="journal-batches",
                               column_config={"#": st.column_config.NumberColumn(width=40),
-                                             "What": st.column_config.TextColumn(width="large")})
+                                             "When": st.column_config.DatetimeColumn(width=125, format="YYYY-MM-DD HH:mm"),
+                                             "Who": st.column_config.TextColumn(width=80),
+                                             "State": st.column_config.TextColumn(width=60)})
     rows = chosen["selection"]["rows"]
     with right:
         _batch(workspace, decided.iloc[rows[0] if rows else 0], entries)
