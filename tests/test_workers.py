@@ -85,12 +85,12 @@ def test_no_worker_outlives_its_parent(number: int, tmp_path: Path) -> None:
 def test_the_callers_main_module_does_not_run_again(ending: str, tmp_path: Path) -> None:
     """A script without a guard, and one whose main fails when it is imported."""
     script = tmp_path / "script.py"
-    script.write_text("import time\nfrom hai_core.workers import run\n"
+    script.write_text("import time\nfrom hai_core.workers import run\nprint('start', flush=True)\n"
                       "print(sum(len(batch) for batch in run(time.sleep, [0.01] * 100, 2)), flush=True)" + ending)
     root = Path(__file__).parent.parent
     ended = subprocess.run([sys.executable, script], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, timeout=60,
                            capture_output=True, text=True, check=False)
-    assert ended.stdout == "100\n"
+    assert ended.stdout == "start\n100\n"
 
 
 def test_workers_that_cannot_start_are_not_blamed_on_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
