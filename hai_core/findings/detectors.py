@@ -12,7 +12,7 @@ import pandas as pd
 
 from hai_core import catalog
 from hai_core import projection as projections
-from hai_core.backbones import DEFAULT
+from hai_core.backbones import DEFAULT, PACKAGED
 from hai_core.findings import inputs, keep
 from hai_core.findings.clusters import cluster
 from hai_core.findings.duplicates import duplicates
@@ -22,6 +22,8 @@ from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
 from hai_core.findings.outliers import outliers
 from hai_core.findings.quality import quality
 from hai_core.workspace import InputError, Workspace
+
+ALL_PACKAGED = "+".join(PACKAGED)  # what judges labels: three see more than one, and each has its own errors
 
 
 def find_duplicates(workspace: Workspace, *, no_embeddings: bool = False, against: str | Path | None = None,
@@ -74,7 +76,7 @@ def find_quality(workspace: Workspace, *, all: bool = False) -> pd.DataFrame:
     return quality(inputs.curated(workspace)[0], all=all)
 
 
-def find_noise(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+def find_noise(workspace: Workspace, *, backbone: str = ALL_PACKAGED, seed: int = 0) -> pd.DataFrame:
     """Every readable image once, the most doubtful label first. `backbone` may be several, joined by '+'."""
     images, _, judged = _judge(workspace, backbone, seed)
     return noise(images.table[["path", "label"]], judged)
@@ -101,7 +103,7 @@ def find_clusters(workspace: Workspace, *, projection: projections.Method = "tsn
     return images.table[["path", "label"]].assign(cluster=number, x=points[:, 0], y=points[:, 1])
 
 
-def find_merges(workspace: Workspace, *, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+def find_merges(workspace: Workspace, *, backbone: str = ALL_PACKAGED, seed: int = 0) -> pd.DataFrame:
     """Pairs of classes that may be one, the likeliest first: `merges.COLUMNS`, with `series_a` and `series_b` among them."""
     images, features, judged = _judge(workspace, backbone, seed)
     known = (judged.codes >= 0) & ~images.excluded

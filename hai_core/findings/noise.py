@@ -2,45 +2,115 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import brentq, minimize_scalar
 
 from hai_core.findings.out_of_fold import OutOfFold
-from hai_core.probabilities import SMALLEST
+from hai_core.probabilities import SMALLEST, softmax
 
-WRONG = 0.05  # share of labels that are taken to be wrong before looking
-FEW = 2  # teachers at which the classifier's word and that share count the same
+LOOK_ALIKE = 0.5  # share of wrong labels that go to classes that look like the true one; the others go anywhere
+FEWEST, MOST = 0.001, 0.5  # what the share of wrong labels is taken to be at least and at most
+FEW = 2  # teachers at which the classifier's word and the share of wrong labels count the same
+PRECISION = 0.8  # expected, of the flagged labels: how many of them are wrong
 
 COLUMNS = ["path", "label", "suggested_label", "score", "self_confidence", "loss", "flagged"]
+
+Floats = npt.NDArray[np.float64]
 
 
 def noise(images: pd.DataFrame, judged: OutOfFold) -> pd.DataFrame:
     """COLUMNS for each of `images` (path, label), the most doubtful label first.
 
     `self_confidence` is p(label) out of fold, `loss` its negative logarithm (nats), `suggested_label` the likeliest class.
-    `score`, 0 surely wrong .. 1 surely right, is the chance that the label is right when 5 % are wrong and a wrong one is one
-    of m classes that look alike:
+    `score`, 0 surely wrong .. 1 surely right, is the chance that the label is right in the mixture that `fit` explains.
+    `flagged`: the longest list of lowest scores of which 80 % are expected to be wrong (mean of 1 - score). In a clean set the
+    share of wrong labels comes out near 0, and next to nothing is flagged.
 
-        odds = p(label) / p(best other class) * m * 0.95 / 0.05,    m = exp(mean entropy of p)
+    A class that the classifier knew from n images counts n^2 / (n^2 + 4), the share of wrong labels the rest: classes of one to
+    three images are not blamed for being rare. An image without a label has suggested_label, score 1, no self_confidence and no
+    loss. An image of no class at all (a text card) has a low self-confidence and stands among the doubtful. Fails where a class
+    consists mostly of wrong labels, and on copies of one wrong label that are not known to be copies.
 
-    so it ranks by how far the label loses to one other class, not by how unsure the classifier is between several: an image
-    that could be any of four model years is no suspect. `flagged`: score below 0.5. Scores are roughly calibrated where about
-    5 % of labels are wrong (of flagged photos of car models, two in three were); in a clean set most flagged labels are right.
-
-    A class that the classifier knew from n images counts n^2 / (n^2 + 4), the assumption the rest: classes of one to three
-    images are not blamed for being rare. An image without a label has suggested_label, score 1, no self_confidence and no loss.
-    Fails where a class consists mostly of wrong labels, and on copies of one wrong label that are not known to be copies.
+    Source: the transition matrix of Patrini et al., "Making Deep Neural Networks Robust to Label Noise" (CVPR 2017), with two
+    parameters instead of a free matrix.
     """
     p, rows = judged.probabilities, np.arange(len(images))
     known = judged.codes >= 0
     own = np.where(known, p[rows, judged.codes], np.nan)
-    others = p.copy()
-    others[rows[known], judged.codes[known]] = 0
-    alike = np.exp(-(p * np.log(np.maximum(p, SMALLEST))).sum() / max(len(p), 1))
-    odds = np.maximum(own, SMALLEST) / np.maximum(others.max(axis=1, initial=0), SMALLEST) * alike * (1 - WRONG) / WRONG
+    fitted = fit(judged)
     trust = judged.teachers**2 / (judged.teachers**2 + FEW**2)
-    score = np.where(known, trust * odds / (1 + odds) + (1 - trust) * (1 - WRONG), 1.0)
+    score = np.where(known, trust * fitted.right + (1 - trust) * (1 - fitted.share), 1.0)
     table = images[["path", "label"]].assign(
         suggested_label=pd.Series(np.array(judged.classes, dtype=object)[p.argmax(axis=1)], index=images.index, dtype="str"),
-        score=score, self_confidence=own, loss=-np.log(np.maximum(own, SMALLEST)), flagged=score < 0.5)
-    return table.sort_values(["score", "path"], kind="stable", ignore_index=True)[COLUMNS]
+        score=score, self_confidence=own, loss=-np.log(np.maximum(own, SMALLEST)))
+    table = table.sort_values(["score", "path"], kind="stable", ignore_index=True)
+    expected = (1 - table["score"]).cumsum() / np.arange(1, len(table) + 1)
+    return table.assign(flagged=np.arange(len(table)) < int((expected >= PRECISION).sum()))[COLUMNS]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`right` (N,): the chance that the label is right, of no meaning without a label. `share`: of labels that are wrong."""
+
+    right: Floats
+    share: float
+
+
+def fit(judged: OutOfFold) -> Fitted:
+    """The mixture of right and wrong labels that makes the given labels likeliest.
+
+        P(label g | image) = (1 - s) p_g + s sum_k p_k t(k -> g)        right = (1 - s) p_g / P(label g | image)
+
+    p is the classifier's answer with its sharpness fitted anew, s the share of wrong labels, and t(k -> g) where an image of
+    class k goes by mistake: half of them to any other class alike, half in proportion to what the classifier says of images it
+    takes for k. Sharpness and s are fitted together (maximum likelihood): a classifier alone is calibrated to the labels as
+    they are, wrong ones included, and is never sure that a label is wrong.
+    """
+    fair = np.flatnonzero((judged.codes >= 0) & (judged.teachers > 0))
+    if not len(fair):
+        return Fitted(np.ones(len(judged.codes)), FEWEST)
+    logits = np.log(np.maximum(judged.probabilities, SMALLEST))
+
+    def sharpened(log_t: float) -> tuple[Floats, Floats, float]:
+        own, by_mistake = _likelihoods(softmax(logits, float(np.exp(log_t))), judged.codes)
+        return own, by_mistake, _share(own[fair], by_mistake[fair])
+
+    def loss(log_t: float) -> float:
+        own, by_mistake, share = sharpened(log_t)
+        return -float(np.log((1 - share) * own[fair] + share * by_mistake[fair] + SMALLEST).mean())
+
+    best = minimize_scalar(loss, bounds=(np.log(0.3), np.log(1.5)), method="bounded", options={"xatol": 0.01})
+    own, by_mistake, share = sharpened(float(best.x))
+    right = (1 - share) * own + SMALLEST
+    return Fitted(right / (right + share * by_mistake), share)
+
+
+def _likelihoods(p: Floats, codes: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """(N,) each: of the label when it is right, and when it was given by mistake."""
+    k = p.shape[1]
+    goes = np.zeros((k, k))
+    np.add.at(goes, p.argmax(axis=1), p)
+    np.fill_diagonal(goes, 0)
+    goes /= np.maximum(goes.sum(axis=1, keepdims=True), SMALLEST)
+    goes = LOOK_ALIKE * goes + (1 - LOOK_ALIKE) * (1 - np.eye(k)) / (k - 1)
+    own, by_mistake = np.empty(len(p)), np.empty(len(p))
+    for start in range(0, len(p), 4096):
+        part = slice(start, start + 4096)
+        own[part] = p[part][np.arange(len(codes[part])), codes[part]]
+        by_mistake[part] = (p[part] * goes[:, codes[part]].T).sum(axis=1)
+    return own, by_mistake
+
+
+def _share(own: Floats, by_mistake: Floats) -> float:
+    """The s that maximises sum log((1 - s) own + s by_mistake), which is concave in s."""
+
+    def slope(share: float) -> float:
+        return float(((by_mistake - own) / ((1 - share) * own + share * by_mistake + SMALLEST)).sum())
+
+    if slope(FEWEST) <= 0:
+        return FEWEST
+    return MOST if slope(MOST) >= 0 else float(brentq(slope, FEWEST, MOST, xtol=1e-5))

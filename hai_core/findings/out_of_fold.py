@@ -13,7 +13,7 @@ from hai_core import progress
 from hai_core.members import folds
 from hai_core.workspace import InputError
 
-FOLDS = 5
+FOLDS, REPEATS = 5, 3
 SHRINKAGE = 0.3  # of the covariance; 0.1 and 0.5 do no better
 
 Features = npt.NDArray[np.float32]
@@ -24,18 +24,20 @@ Codes = npt.NDArray[np.int64]
 class OutOfFold:
     """`probabilities` (N, K) over `classes` (K names, sorted); `codes` (N,) the label's column, -1 for none.
 
-    `teachers` (N,): how many images of its label the classifier that judged an image had learned from.
+    `teachers` (N,): how many images of its label the classifiers that judged an image had learned from, on average.
     """
 
     probabilities: npt.NDArray[np.float64]
     codes: Codes
     classes: list[str]
-    teachers: Codes
+    teachers: npt.NDArray[np.float64]
 
 
 def out_of_fold(features: Features, labels: pd.Series, groups: Codes, usable: npt.NDArray[np.bool_], *,
                 seed: int = 0) -> OutOfFold:
-    """Nearest class mean in whitened space, over 5 folds: p(k) ~ exp(cos(x, mean_k) / T), T fitted to all labels at once.
+    """Nearest class mean in whitened space: p(k) ~ exp(cos(x, mean_k) / T), T fitted to all labels at once.
+
+    Every image is judged three times, over 5 folds that are dealt anew each time, and the cosines are averaged.
 
     Whitening (`members.whiten`) is learned with the means from the other folds. In closed form, so that a fold takes seconds;
     and a class mean hardly moves for a few wrong labels, to which logistic regression bends.
@@ -53,18 +55,20 @@ def out_of_fold(features: Features, labels: pd.Series, groups: Codes, usable: np
     units = int((groups[learned] < 0).sum()) + len(set(groups[learned].tolist()) - {-1})
     if units < 2:
         raise InputError("labels can be judged only where at least two images are no copies of each other")
-    fold = np.full(len(names), -1)
-    fold[learned] = folds.assign(codes[learned], groups[learned], min(FOLDS, units), seed)
-    fold = _with_copies(fold, groups)
-    logits, teachers = np.zeros((len(names), len(classes)), np.float32), np.zeros(len(names), np.int64)
     count = min(FOLDS, units)
-    with progress.track("Judging labels", count, "folds") as bar:
-        for number in range(count):
-            train, judged = learned[fold[learned] != number], (fold == number) | (fold < 0)
-            share = np.where(fold[judged] < 0, 1 / count, 1.0).astype(np.float32)
-            logits[judged] += share[:, None] * _cosines(features[train], codes[train], features[judged], len(classes))
-            teachers[fold == number] = np.bincount(codes[train], minlength=len(classes))[codes[fold == number]]
-            bar.advance()
+    logits, teachers = np.zeros((len(names), len(classes)), np.float32), np.zeros(len(names))
+    with progress.track("Judging labels", REPEATS * count, "folds") as bar:
+        for repeat in range(REPEATS):
+            fold = np.full(len(names), -1)
+            fold[learned] = folds.assign(codes[learned], groups[learned], count, seed + repeat)
+            fold = _with_copies(fold, groups)
+            for number in range(count):
+                train, judged = learned[fold[learned] != number], (fold == number) | (fold < 0)
+                share = np.where(fold[judged] < 0, 1 / count, 1.0).astype(np.float32) / REPEATS
+                logits[judged] += share[:, None] * _cosines(features[train], codes[train], features[judged], len(classes))
+                own = fold == number
+                teachers[own] += np.bincount(codes[train], minlength=len(classes))[codes[own]] / REPEATS
+                bar.advance()
     fair = learned[teachers[learned] > 0]
     temperature = softmaxes.temperature(logits[fair], codes[fair]) if len(fair) else 1.0
     return OutOfFold(softmaxes.softmax(logits, temperature), codes, classes, teachers)

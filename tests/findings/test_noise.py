@@ -6,7 +6,7 @@ import pytest
 from cleanlab.count import compute_confident_joint
 from cleanlab.rank import get_self_confidence_for_each_label
 
-from hai_core.findings.noise import COLUMNS, noise
+from hai_core.findings.noise import COLUMNS, FEWEST, PRECISION, fit, noise
 from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
 from hai_core.workspace import InputError
 
@@ -61,7 +61,40 @@ def test_flags_are_a_part_of_the_confident_joint():
 
 def test_a_label_that_no_other_image_has_is_not_blamed():
     table = found(*photos((30, 30, 1)))[1].set_index("path")
-    assert table.loc["060.jpg", ["score", "flagged"]].tolist() == [0.95, False]
+    assert table.loc["060.jpg", ["score", "flagged"]].tolist() == [1 - FEWEST, False]
+
+
+def labelled(share, blur=1.0, n=6000, k=8, seed=0):
+    """Probabilities, and labels drawn from them, of which `share` were then replaced by another class; and which."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(n, k)) * 3
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    truth = (p.cumsum(1) > rng.random(n)[:, None]).argmax(1)
+    wrong = rng.random(n) < share
+    codes = np.where(wrong, (truth + rng.integers(1, k, n)) % k, truth)
+    told = p**blur / (p**blur).sum(1, keepdims=True)
+    return OutOfFold(told, codes, [f"c{i}" for i in range(k)], np.full(n, 50.0)), wrong
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.1, 0.25])
+@pytest.mark.parametrize("blur", [0.8, 1.0])  # a classifier whose sharpness was fitted to wrong labels too is too unsure
+def test_the_share_of_wrong_labels_is_found_and_scores_are_calibrated(share, blur):
+    judged, wrong = labelled(share, blur)
+    fitted = fit(judged)
+    assert fitted.share == pytest.approx(share, abs=0.025)
+    for low, high in ((0, 0.2), (0.2, 0.5), (0.5, 0.8)):
+        some = (fitted.right >= low) & (fitted.right < high)
+        if some.sum() > 60:
+            assert 1 - wrong[some].mean() == pytest.approx(fitted.right[some].mean(), abs=0.12)
+
+
+def test_four_in_five_flagged_labels_are_wrong():
+    judged, wrong = labelled(0.1)
+    table = noise(pd.DataFrame({"path": [f"{i:05}" for i in range(len(wrong))], "label": "c"}), judged)
+    flagged = table.loc[table["flagged"], "path"].astype(int)
+    assert len(flagged) > 100
+    assert wrong[flagged].mean() == pytest.approx(PRECISION, abs=0.08)
+    assert (1 - table["score"])[table["flagged"]].mean() >= PRECISION > (1 - table["score"])[: len(flagged) + 1].mean()
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (1, 2, 3), (2, 30)])
