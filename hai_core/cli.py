@@ -7,6 +7,7 @@ What a command needs is imported when it runs, so that `--help` and the light co
 from __future__ import annotations
 
 import argparse
+import errno
 import getpass
 import json
 import os
@@ -25,6 +26,9 @@ from hai_core.records import FINDING_KINDS
 from hai_core.workspace import InputError, Workspace, read_table, write_atomic, write_table
 
 Result = dict[str, Any]
+# What the system refuses to do with a file or folder: no bug of ours, wherever it comes up.
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+           errno.EEXIST)
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 FIND_OPTIONS = ("backbone", "seed", "no_embeddings", "against", "all", "projection", "clusters", "distance")
 
@@ -47,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(wrong_usage.code or 0)
     except InputError as refusal:
         print(f"error: {refusal}", file=sys.stderr)
+        code = 2
+    except OSError as refusal:
+        if refusal.errno not in _DENIED:
+            raise
+        print(f"error: {refusal.filename or 'a file'}: {(refusal.strerror or str(refusal)).lower()}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("cancelled; the same command goes on where this one stopped", file=sys.stderr)

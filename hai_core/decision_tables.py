@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -35,8 +37,9 @@ def read_decisions(table: pd.DataFrame) -> list[Decision]:
 def suggestions(kind: str, findings: pd.DataFrame, above: float | None = None) -> list[Decision]:
     """What a finding table proposes to do, as decisions that nobody has made yet.
 
-    duplicates: exclude every copy that is not the one to keep. quality: exclude each image with a finding. noise: relabel the
-    flagged images to the suggested label. outliers: exclude. merges: merge class_b into class_a (of a chain, all into one).
+    duplicates: exclude every copy that is not the one to keep, in groups that have one. quality: exclude each image with a
+    finding. noise: relabel the flagged images to the suggested label. outliers: exclude. merges: merge class_b into class_a (of
+    a chain, all into one).
 
     `above` keeps the suggestions of at least that strength, 0 weak .. 1 sure: 1 - score for quality, noise and outliers, the
     score for merges, and for duplicates 1 - distance (bits are divided by 64). Outliers and merges are rankings without a
@@ -60,26 +63,42 @@ def undecided(suggested: Sequence[Decision], catalog: pd.DataFrame, curation: Cu
     """Those of `suggestions` that go against nothing a person has decided meanwhile, and are not done yet.
 
     Left out: images that are excluded or were brought back, labels and qualities that were decided on, copies that were said to
-    be none, classes that are one already or are to stay apart.
+    be none or whose kept image is excluded or gone, and merges of classes that are one already, were dropped, or are to stay
+    apart, also by way of a third class.
     """
     row = dict(zip(catalog["path"], range(len(catalog)), strict=True))
-    apart = curation.keep_apart | {frozenset((name,)) for name in curation.mapping.values()}
+    united = {name: {name} for name in curation.mapping.values()}  # final class -> what it would be one with
 
-    def settled(decision: Decision) -> bool:
-        if decision.action == "merge":
-            ends = frozenset(curation.mapping.get(name, name) for name in (decision.label, decision.value))
-            return ends in apart or DROPPED in ends
+    def merged(decision: Decision) -> bool:
+        """Whether the merge can be made; if so, it is for those that follow."""
+        one, other = (curation.mapping.get(name, name) for name in (decision.label, decision.value))
+        if DROPPED in (one, other):
+            return False
+        mine, theirs = united.setdefault(one, {one}), united.setdefault(other, {other})
+        if mine is theirs or any(frozenset(pair) in curation.keep_apart for pair in product(mine, theirs)):
+            return False
+        mine |= theirs
+        united.update(dict.fromkeys(mine, mine))
+        return True
+
+    def undecided_image(decision: Decision) -> bool:
         at = row.get(decision.path)
         if at is None:  # the journal will say so
-            return False
-        if curation.excluded[at] or (decision.action == "exclude" and curation.restored[at]):
             return True
         finding = decision.evidence["finding"]
-        if finding == "duplicates":
-            return frozenset((decision.path, decision.evidence["kept"])) in curation.not_duplicates
-        return finding in curation.reviewed and bool(curation.reviewed[finding][at])
+        if curation.excluded[at] or (finding in curation.reviewed and curation.reviewed[finding][at]):
+            return False
+        if decision.action == "relabel":
+            return bool(curation.mapping.get(decision.value, decision.value) != curation.label[at])
+        return not curation.restored[at] and (finding != "duplicates" or _is_kept(decision.evidence["kept"], decision.path))
 
-    return [decision for decision in suggested if not settled(decision)]
+    def _is_kept(kept: str, copy: str) -> bool:
+        at = row.get(kept)
+        there = Path(kept).is_absolute() if at is None else not curation.excluded[at]  # absolute: it is in another folder
+        return there and frozenset((copy, kept)) not in curation.not_duplicates
+
+    return [decision for decision in suggested
+            if (merged(decision) if decision.action == "merge" else undecided_image(decision))]
 
 
 def kind_of(findings: pd.DataFrame) -> str:
@@ -95,13 +114,11 @@ def _duplicates(table: pd.DataFrame, above: float) -> list[Decision]:
     keeper = dict(zip(table["group"][kept], table["path"][kept], strict=True))
     distance = _numbers(table, "distance")
     strength = 1 - distance.where(table["unit"] != "bits", distance / 64)
-    chosen = table.assign(distance=distance)[~kept & (strength >= above)]
+    chosen = table.assign(distance=distance)[~kept & (strength >= above) & table["group"].isin(keeper)]
     made = []
     for row in _rows(chosen):
-        kept_path = keeper.get(row["group"], "")
-        seen = _seen("duplicates", row, ("kind", "distance", "unit", "reason")) | {"kept": kept_path}
-        reason = f"copy of {kept_path}" if kept_path else "copy"
-        made.append(Decision("exclude", path=row["path"], reason=reason, evidence=seen))
+        seen = _seen("duplicates", row, ("kind", "distance", "unit", "reason")) | {"kept": keeper[row["group"]]}
+        made.append(Decision("exclude", path=row["path"], reason=f"copy of {seen['kept']}", evidence=seen))
     return made
 
 

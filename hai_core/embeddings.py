@@ -61,13 +61,13 @@ def embed(images: Path, files: pd.DataFrame, backbone: str, *, view: View = "cen
     if wanted["sha256"].isin(_indexed(backbone, view)).all():
         return EmbedReport(len(wanted), 0, [], time.monotonic() - began, 0.0)
     loaded = backbones.load(backbone)
+    features = runtime.runner(loaded)  # before the folder is chosen: it settles what the features are computed by
     failed: list[tuple[str, str]] = []
     computed = 0
     with lock(_folder(loaded, view) / "lock", None), closing(_Store(loaded, view)) as store:
         todo = wanted[~wanted["sha256"].isin(store.index())]
         began_computing = time.monotonic()
         with progress.track(f"Embedding with {loaded.name}", len(todo), "images") as bar:
-            features = runtime.runner(loaded)
             for batch in _batches(images, todo, loaded, view, batch_size):
                 failed += [(file, reason) for (_, crop, reason), file in batch if crop is None]
                 ready = [(sha256, crop) for (sha256, crop, _), _ in batch if crop is not None]

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,18 +55,23 @@ def name(backbone: Backbone) -> str:
         raise InputError(f"HAI_RUNTIME is {wanted!r}; it can be openvino or torch")
     if wanted != "openvino" and torch.cuda.is_available():
         return "cuda"
-    return "torch" if wanted == "torch" or _refused(backbone).exists() else "openvino"
+    return wanted or ("torch" if _refused(backbone).exists() else "openvino")
 
 
 def runner(backbone: Backbone) -> Callable[[Sequence[Crop]], Features]:
     """A function from crops (B of them) to features (B, D). Features do not depend on what else is in the batch, but for
-    rounding on a GPU."""
+    rounding on a GPU. Where OpenVINO turns out not to take the model, `name` says so from then on. Raises InputError when
+    HAI_RUNTIME insists on it."""
     chosen = name(backbone)
     if chosen == "openvino":
         try:
             return _openvino(backbone)
+        except MemoryError:
+            raise
         except Exception as error:  # tracing and converting a model of any architecture raises nearly anything
             why = (str(error).splitlines() or [type(error).__name__])[0]
+            if os.environ.get("HAI_RUNTIME"):
+                raise InputError(f"HAI_RUNTIME is openvino, which cannot take {backbone.name}: {why}") from error
             write_atomic(_refused(backbone), why + "\n")
             progress.say(f"OpenVINO cannot take {backbone.name} ({why}); it runs by PyTorch, which is slower")
             chosen = "torch"
@@ -73,8 +79,8 @@ def runner(backbone: Backbone) -> Callable[[Sequence[Crop]], Features]:
 
 
 def _refused(backbone: Backbone) -> Path:
-    """A note that OpenVINO could not take the model."""
-    return embeddings_root() / "torch-only" / f"{backbone.name}-{backbone.fingerprint}.txt"
+    """A note that this version of OpenVINO could not take the model."""
+    return embeddings_root() / "torch-only" / f"{backbone.name}-{backbone.fingerprint}-openvino-{version('openvino')}.txt"
 
 
 def _torch(backbone: Backbone, device: str) -> Callable[[Sequence[Crop]], Features]:

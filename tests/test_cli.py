@@ -63,6 +63,11 @@ def test_a_target_that_cannot_be_written_is_one_sentence_and_leaves_nothing(work
     (tmp_path / "folder.csv").mkdir()
     assert "cannot be written" in refusal(capsys, "series", "export", "-w", workspace, tmp_path / "folder.csv")
     assert not list(tmp_path.glob("*.part"))
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "q.csv"
+    assert "q.csv cannot be written" in refusal(capsys, "find", "quality", "-w", workspace, "--out", below)
+    assert "not a directory" in refusal(capsys, "init", tmp_path / "file" / "w", "--images", tmp_path / "images")
+    assert "file: file exists" in refusal(capsys, "manifest", "build", "-w", workspace, "--out", tmp_path / "file" / "m")
 
 
 def test_a_labels_file_is_read_before_a_workspace_is_made(tmp_path, make_tree, capsys):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from handmade import catalog_of, classes_of, workspace_at
 
-from hai_core.decisions import Journal, Rejected, kind_of, read_decisions, suggestions, undecided
+from hai_core.decisions import Journal, Rejected, fold, kind_of, read_decisions, suggestions, undecided
 from hai_core.records import Decision
 from hai_core.workspace import InputError, read_table, write_table
 
@@ -77,6 +77,17 @@ def test_duplicates_exclude_the_copies(tmp_path):
         assert [d.path for d in suggestions("duplicates", table, above=1.0)] == ["A/2.jpg"]
 
 
+def test_a_group_without_a_kept_image_suggests_nothing():
+    assert [d.path for d in suggestions("duplicates", DUPLICATES[DUPLICATES["path"] != "A/1.jpg"])] == ["C/2.jpg"]
+
+
+def test_copies_of_an_image_in_another_folder_are_suggested():
+    table = DUPLICATES.replace({"path": {"A/1.jpg": "/test/1.jpg"}})
+    catalog = catalog_of(classes_of(*"ABC"))
+    made = undecided(suggestions("duplicates", table), catalog, fold(catalog, []))
+    assert [d.path for d in made] == ["A/2.jpg", "B/1.jpg", "C/2.jpg"]
+
+
 def test_quality_excludes_an_image_once_and_only_for_findings(tmp_path):
     for table in (QUALITY, saved(tmp_path, QUALITY)):
         assert kind_of(table) == "quality"
@@ -122,11 +133,15 @@ def test_outliers_are_excluded_from_a_strength_on():
     ("duplicates", DUPLICATES, [Decision("not_duplicates", path="A/1.jpg", other="B/1.jpg")], ["A/2.jpg", "C/2.jpg"]),
     ("duplicates", DUPLICATES, [Decision("not_duplicates", path="A/2.jpg", other="B/1.jpg")],
      ["A/2.jpg", "B/1.jpg", "C/2.jpg"]),
+    ("duplicates", DUPLICATES, [Decision("exclude", path="A/1.jpg")], ["C/2.jpg"]),
+    ("noise", NOISE, [Decision("merge", label="A", value="B")], ["A/2.jpg"]),
     ("merges", MERGES, [Decision("keep_apart", label="C", other="A")], ["B", "E"]),
+    ("merges", MERGES, [Decision("keep_apart", label="C", other="B")], ["B", "E"]),
+    ("merges", MERGES, [Decision("merge", label="F", value="B"), Decision("keep_apart", label="B", other="C")], ["B", "E"]),
     ("merges", MERGES, [Decision("merge", label="A", value="B"), Decision("drop_class", label="D")], ["C"]),
 ])
 def test_what_a_person_has_decided_is_not_suggested_again(tmp_path, kind, table, made, left):
-    catalog, journal = catalog_of(classes_of(*"ABCDE")), Journal(workspace_at(tmp_path))
+    catalog, journal = catalog_of(classes_of(*"ABCDEF")), Journal(workspace_at(tmp_path))
     suggested = suggestions(kind, table, above=0)
     assert undecided(suggested, catalog, journal.curation(catalog)) == suggested
     for decision in made:

@@ -12,7 +12,7 @@ import torch
 from make_images import image_bytes, make_image
 from PIL import Image
 
-from hai_core import backbones, runtime
+from hai_core import backbones, embeddings, runtime
 from hai_core.pixels import decode
 from hai_core.workspace import InputError
 
@@ -76,14 +76,31 @@ class Untraceable(torch.nn.Module):
         return torch.from_numpy(images.numpy().mean((2, 3))) if images.isfinite().all() else images
 
 
+@pytest.fixture
+def odd(monkeypatch):
+    """A backbone that OpenVINO gets wrong."""
+    return dataclasses.replace(tiny.backbone(fingerprint="e" * 16), model=Untraceable(), dim=3)
+
+
 @pytest.mark.filterwarnings("ignore:.*:torch.jit.TracerWarning")
-def test_a_model_that_openvino_gets_wrong_runs_by_pytorch_and_that_is_remembered(openvino):
-    odd = dataclasses.replace(tiny.backbone(fingerprint="e" * 16), model=Untraceable(), dim=3)
-    crops = list(np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+def test_a_model_that_openvino_gets_wrong_runs_by_pytorch_and_its_features_are_found(odd, tmp_path, monkeypatch):
+    monkeypatch.delenv("HAI_RUNTIME")
+    monkeypatch.setattr(backbones, "load", lambda name: odd)
+    files = tiny.write_images(tmp_path / "images", 3)
     assert runtime.name(odd) == "openvino"
-    found = runtime.runner(odd)(crops)
-    np.testing.assert_allclose(found, [crop.mean((0, 1)) / 127.5 - 1 for crop in crops], atol=1e-5)
+    assert embeddings.embed(tmp_path / "images", files, "tiny").computed == 3
     assert runtime.name(odd) == "torch"
+    crops = [runtime.crop(odd)(Image.open(tmp_path / "images" / file).convert("RGB")) for file in files["file"]]
+    np.testing.assert_allclose(embeddings.load(files["sha256"], "tiny"), [crop.mean((0, 1)) / 127.5 - 1 for crop in crops],
+                               atol=1e-5)
+    assert embeddings.embed(tmp_path / "images", files, "tiny").computed == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*:torch.jit.TracerWarning")
+def test_who_insists_on_openvino_is_told_that_it_cannot_take_the_model(odd, openvino):
+    with pytest.raises(InputError, match="HAI_RUNTIME is openvino, which cannot take tiny: its features differ"):
+        runtime.runner(odd)
+    assert runtime.name(odd) == "openvino"
 
 
 def test_an_unknown_runtime_is_a_sentence(lite0, monkeypatch):

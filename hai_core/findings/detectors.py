@@ -44,7 +44,7 @@ def find_duplicates(workspace: Workspace, *, no_embeddings: bool = False, agains
         if not no_embeddings:
             images, computed = inputs.with_features(root, images, backbone)
             features.append(computed)
-        tables.append(images.table.assign(side=side))
+        tables.append(images.table.assign(side=side, excluded=images.excluded))
         if side:
             places = [unicodedata.normalize("NFC", str(root / path)) for path in images.table["path"]]
             tables[side]["path"] = pd.Series(places, dtype="str")
@@ -57,7 +57,7 @@ def find_duplicates(workspace: Workspace, *, no_embeddings: bool = False, agains
         return np.array([keep.jpeg_step(sides[side][0] / file) for side, file in zip(rows["side"], rows["file"], strict=True)])
 
     return duplicates(table, np.concatenate(features) if features else None, jpegs, steps=steps,
-                      not_duplicates=own.curation.not_duplicates,
+                      not_duplicates=own.curation.not_duplicates, excluded=table["excluded"].to_numpy(),
                       reference=(table["side"] == 1).to_numpy() if against is not None else None)
 
 

@@ -31,15 +31,17 @@ Steps = Callable[[pd.DataFrame], npt.NDArray[np.float64]]
 
 def duplicates(images: pd.DataFrame, features: npt.NDArray[np.float32] | None, thumbnails: Thumbnails, *,
                steps: Steps, not_duplicates: Collection[frozenset[str]] = (),
+               excluded: npt.NDArray[np.bool_] | None = None,
                reference: npt.NDArray[np.bool_] | None = None) -> pd.DataFrame:
     """Groups of copies among `images` (catalog rows of readable images, sorted by path): COLUMNS, the kept image first.
 
     `features` (N, D), or None to do with hashes; `thumbnails` gives JPEG bytes by content hash, `steps` the JPEG quantisation
     steps of catalog rows (`keep.jpeg_step`). Pairs of paths in `not_duplicates` never share a group as kept image and member.
-    `distance` is 0 for equal: differing hash bits, or 1 - cosine (`unit`). With `reference` (N,), only copies of the
-    reference images are looked for, which are always kept.
+    An image of `excluded` (N,) is kept only where all are. `distance` is 0 for equal: differing hash bits, or 1 - cosine (`unit`).
+    With `reference` (N,), only copies of the reference images are looked for, which are always kept.
     """
     outside = np.zeros(len(images), bool) if reference is None else reference
+    images = images.assign(excluded=np.zeros(len(images), bool) if excluded is None else excluded)
     pairs = Pairs(images, features, thumbnails)
     pairs.confirm(*candidates(images, features, reference))
     involved = pairs.involved()

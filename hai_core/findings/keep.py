@@ -72,18 +72,22 @@ def jpeg_step(file: Path) -> float:
 def best(rows: Sequence[int], images: pd.DataFrame, quality: Quality) -> tuple[int, str]:
     """The one of `rows` to keep, and why, in words.
 
-    In this order: no border, colour, detail (a tenth of a bit more), the label that most of them have, first by path.
+    In this order: not `excluded` (a column of `images`) by a person, no border, colour, detail (a tenth of a bit more), the
+    label that most of them have, first by path.
     """
     labels = images["label"].to_numpy()
     votes = Counter(labels[row] for row in rows)
 
-    def rank(row: int) -> tuple[bool, bool, float, int, int]:
+    excluded = images["excluded"].to_numpy()
+
+    def rank(row: int) -> tuple[bool, bool, bool, float, int, int]:
         detail = round(float(quality.detail[row]), 1)
-        return bool(quality.border[row]), bool(quality.grey[row]), -detail, -votes[labels[row]], row
+        return bool(excluded[row]), bool(quality.border[row]), bool(quality.grey[row]), -detail, -votes[labels[row]], row
 
     first = min(rows, key=rank)
     ranks = list(zip(*map(rank, rows), strict=True))
     differs = next(place for place, values in enumerate(ranks) if len(set(values)) > 1)
-    reasons = ("it has no border", "it is in colour", "it holds most detail (pixels and fineness of compression)",
+    reasons = ("a person has excluded the others", "it has no border", "it is in colour",
+               "it holds most detail (pixels and fineness of compression)",
                "only labels tell them apart, and most have its label", "nothing tells them apart; first by path")
     return first, f"kept: {reasons[differs]}"

@@ -97,6 +97,15 @@ def test_most_labels_decide_between_equal_files(root, tmp_path):
     assert "most have its label" in table["reason"][0]
 
 
+def test_an_image_that_a_person_excluded_is_not_the_one_to_keep(root, tmp_path):
+    (root / "c0/copy.jpg").write_bytes((root / "c0/0.jpg").read_bytes())
+    assert search(root, tmp_path)["path"].tolist() == ["c0/0.jpg", "c0/copy.jpg"]
+    paths = catalog.scan(root, tmp_path / "store", workers=0)["path"]
+    table = search(root, tmp_path, excluded=(paths == "c0/0.jpg").to_numpy())
+    assert table["path"].tolist() == ["c0/copy.jpg", "c0/0.jpg"]
+    assert table["keep"].tolist() == [True, False]
+
+
 def test_copies_of_one_class_are_not_cross_class(root, tmp_path):
     (root / "c0" / "copy.jpg").write_bytes((root / "c0/0.jpg").read_bytes())
     assert not search(root, tmp_path)["cross_class"].any()

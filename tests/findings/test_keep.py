@@ -10,9 +10,9 @@ from hai_core.findings.keep import Quality, best, has_border, jpeg_step, quality
 
 
 def images(*rows):
-    names = ["label", "format", "width", "height", "colorfulness", "brightness"]
-    return pd.DataFrame([{"label": "a", "format": "JPEG", "width": 400, "height": 300, "colorfulness": 0.2, "brightness": 0.5}
-                         | row for row in rows], columns=names)
+    names = ["label", "format", "width", "height", "colorfulness", "brightness", "excluded"]
+    return pd.DataFrame([{"label": "a", "format": "JPEG", "width": 400, "height": 300, "colorfulness": 0.2, "brightness": 0.5,
+                          "excluded": False} | row for row in rows], columns=names)
 
 
 def chosen(steps, *rows, thumbnails=None):
@@ -35,6 +35,7 @@ def grey(image):
     ([np.nan, 5], [{"format": "GIF"}, {}], 1, "most detail"),
     ([10, 10, 10], [{"label": "b"}, {}, {}], 1, "most have its label"),
     ([10, 10], [{}, {}], 0, "first by path"),
+    ([10, 60], [{"excluded": True}, {"colorfulness": 0.0}], 1, "excluded the others"),
 ])
 def test_the_image_that_the_others_derive_from_is_kept(steps, rows, kept, said):
     row, reason = chosen(steps, *rows)
