@@ -37,7 +37,7 @@ def duplicates(images: pd.DataFrame, features: npt.NDArray[np.float32] | None, t
 
     `features` (N, D), or None to do with hashes; `thumbnails` gives JPEG bytes by content hash, `steps` the JPEG quantisation
     steps of catalog rows (`keep.jpeg_step`). Pairs of paths in `not_duplicates` never share a group as kept image and member.
-    An image of `excluded` (N,) is kept only where all are. `distance` is 0 for equal: differing hash bits, or 1 - cosine (`unit`).
+    An image of `excluded` (N,) is kept only where all are. `distance` is 0 for equal: differing bits, or 1 - cosine (`unit`).
     With `reference` (N,), only copies of the reference images are looked for, which are always kept.
     """
     outside = np.zeros(len(images), bool) if reference is None else reference
