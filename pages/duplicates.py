@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from hai_core.decisions import suggestions
+from hai_core.decisions import suggestions, undecided
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, review, state
 from pages.ui.decide import decide
@@ -17,6 +17,7 @@ from pages.ui.text import count
 
 KEY = "duplicates"
 GROUPS_A_PAGE = 12
+INSTEAD = "the image that was suggested to keep is excluded; this one is most like it"
 WHICH_LABEL = ". Which label is right? Keep the image that has it"
 SHOWN = {"open": "To review", "done": "Done", "all": "All"}
 
@@ -61,22 +62,23 @@ def _accept_many(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFram
                       help="1: the same bytes or pixels. Lower takes in re-encoded, resized, cropped and mirrored copies.")
     across = st.toggle("Also groups whose images have different labels", key="duplicates-across")
     chosen = groups[groups["open"] & (across | ~groups["cross_class"])]["group"]
-    open_images = images[images["group"].isin(chosen) & ~images["excluded"]]
-    many = count(int((~open_images["keep"] & (open_images["strength"] >= least)).sum()), "image")
-    st.button(f"Exclude {many}", type="primary", disabled=many.startswith("0 "), key="duplicates-accept", on_click=_accept,
-              args=(workspace, open_images, least, f"Accepted duplicates of strength {least:.2f} and above · {many}"))
+    chosen_images = images[images["group"].isin(chosen)]
+    suggested = suggestions("duplicates", chosen_images, least)
+    accepted = undecided(suggested, loaders.catalog(workspace), loaders.curation(workspace))
+    many = count(len(accepted), "image")
+    st.button(f"Exclude {many}", type="primary", disabled=not accepted, key="duplicates-accept", on_click=decide,
+              args=(workspace, accepted, f"Accepted duplicates of strength {least:.2f} and above · {many}"))
     st.caption("One step: the Undo button in the sidebar takes all of it back.")
-
-
-def _accept(workspace: Workspace, images: pd.DataFrame, least: float, note: str) -> None:
-    decide(workspace, suggestions("duplicates", images, least), note)
+    left_out = len(chosen) - int((chosen_images["keep"] & chosen_images["kept"]).sum())
+    if left_out:
+        st.caption(f"Left out: {count(left_out, 'group')} whose suggested image is excluded. Choose there what to keep.")
 
 
 def _actions(images: pd.DataFrame) -> list[Action]:
     excluded = set(images.loc[images["excluded"], "path"])
 
     def keep(selection: Selection) -> list[review.Decision]:
-        return review.keep_some(selection.paths, [path for path in selection.others if path not in excluded])
+        return review.keep_some(selection.paths, selection.others, excluded)
 
     def different(selection: Selection) -> list[review.Decision]:
         return review.no_duplicates(path for path in (*selection.paths, *selection.others) if path not in excluded)
@@ -92,7 +94,8 @@ def _sections(images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Title and note of the groups of one page."""
     own = images[images["section"].isin(groups["id"])]
     labels = own.groupby("section")["now"].unique()
-    reasons = own[own["keep"]].drop_duplicates("section").set_index("section")["reason"]
+    kept = own[own["kept"]].set_index("section")
+    reasons = kept["reason"].where(kept["keep"], INSTEAD)
     return groups.assign(
         title=[f"{count(size, 'image')} · {' / '.join(filter(None, labels[group])) or 'no label'}"
                for group, size in zip(groups["id"], groups["size"], strict=True)],
@@ -107,8 +110,8 @@ def _tiles(workspace: Workspace, shown: pd.DataFrame) -> pd.DataFrame:
         "path": shown["path"], "sha256": shown["sha256"], "section": shown["section"],
         "caption": [_caption(row, file) for row, file in zip(shown.itertuples(), facts.itertuples(), strict=True)],
         "badge": [_badge(row) for row in shown.itertuples()],
-        "tone": ["bad" if row.excluded else "good" if row.keep else "" for row in shown.itertuples()],
-        "keep": shown["keep"] & ~shown["excluded"],
+        "tone": ["bad" if row.excluded else "good" if row.kept else "" for row in shown.itertuples()],
+        "keep": shown["kept"], "excluded": shown["excluded"],
         "evidence": [{"kind": row.kind, "distance": float(row.distance), "unit": row.unit} for row in shown.itertuples()]})
 
 
@@ -121,7 +124,7 @@ def _caption(row: tuple, file: tuple) -> str:
 def _badge(row: tuple) -> str:
     if row.excluded:
         return "excluded"
-    if row.keep:
+    if row.kept:
         return "suggested to keep"
     if row.kind in ("exact", "pixels"):
         return {"exact": "same file", "pixels": "same pixels"}[row.kind]

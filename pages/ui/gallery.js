@@ -187,8 +187,8 @@ class View {
       node.tabIndex = path === this.focused ? 0 : -1;
     }
     for (const node of this.root.querySelectorAll("[data-action]")) this.markButton(node);
-    const rest = this.nodes.size - this.selected.size;
-    this.count.textContent = this.data.mode === "keep" ? `${this.selected.size} kept, ${rest} not` : `${this.selected.size} selected`;
+    const [kept, rest] = this.keptAndRest(this.data.tiles);
+    this.count.textContent = this.data.mode === "keep" ? `${kept.length} to keep, ${rest.length} to exclude` : `${kept.length} selected`;
   }
 
   markButton(node) {
@@ -205,8 +205,14 @@ class View {
   }
 
   inSection(id) {
-    const paths = this.data.tiles.filter((tile) => tile.section === id).map((tile) => tile.path);
-    return { paths: paths.filter((path) => this.selected.has(path)), others: paths.filter((path) => !this.selected.has(path)) };
+    const [kept, rest] = this.keptAndRest(this.data.tiles.filter((tile) => tile.section === id));
+    return { paths: kept.map((tile) => tile.path), others: rest.map((tile) => tile.path) };
+  }
+
+  // What is excluded already is neither.
+  keptAndRest(tiles) {
+    const kept = tiles.filter((tile) => this.selected.has(tile.path));
+    return [kept, tiles.filter((tile) => !kept.includes(tile) && !tile.excluded)];
   }
 
   // --- selection ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -84,11 +84,18 @@ def merge_progress(findings: pd.DataFrame, curation: Curation) -> Progress:
 
 
 def duplicate_images(findings: pd.DataFrame, catalog: pd.DataFrame, curation: Curation) -> pd.DataFrame:
-    """The images of duplicate groups, kept image first, with decisions and `strength` (0 .. 1, 1 for equal bytes)."""
+    """The images of duplicate groups, kept image first, with decisions, `strength` (0 .. 1, 1 for equal bytes) and `kept`.
+
+    `kept`: the one image of a group to keep as things stand: `keep`, or when that one is excluded or gone the strongest other,
+    so that no group is proposed to lose every image.
+    """
     table = with_decisions(findings, catalog, curation)
     bits = table["unit"] == "bits"
     table["strength"] = (1 - np.where(bits, table["distance"] / 64, table["distance"])).clip(0, 1)
-    return table.sort_values(["group", "keep", "strength"], ascending=[True, False, False], kind="stable")
+    table = table.sort_values(["group", "keep", "strength"], ascending=[True, False, False], kind="stable")
+    left = table[~table["excluded"]]
+    table["kept"] = table["path"].isin(left.drop_duplicates("group")["path"])
+    return table
 
 
 def duplicate_groups(images: pd.DataFrame, not_duplicates: set[frozenset[str]]) -> pd.DataFrame:
@@ -121,9 +128,12 @@ def pairs(paths: Iterable[str]) -> list[tuple[str, str]]:
     return list(combinations(listed, 2))
 
 
-def keep_some(kept: Iterable[str], others: Iterable[str]) -> list[Decision]:
-    """Exclude `others`; the kept ones, when several, are no duplicates of each other."""
-    return [*(Decision("exclude", path=path, reason="duplicate") for path in others), *no_duplicates(kept)]
+def keep_some(kept: Iterable[str], others: Iterable[str], excluded: Set[str] = frozenset()) -> list[Decision]:
+    """Exclude `others`; the kept ones, when several, are no duplicates of each other, and those `excluded` before come back."""
+    kept = list(kept)
+    return [*(Decision("restore", path=path) for path in kept if path in excluded),
+            *(Decision("exclude", path=path, reason="duplicate") for path in others if path not in excluded),
+            *no_duplicates(kept)]
 
 
 def no_duplicates(paths: Iterable[str]) -> list[Decision]:

@@ -237,6 +237,22 @@ def test_a_group_of_copies_is_decided_as_it_is_shown(page: Page, app: App, works
     assert live(workspace) == []
 
 
+def test_a_copy_that_is_excluded_already_is_not_counted_again_and_comes_back_when_it_is_chosen(
+        page: Page, app: App, workspace: Workspace) -> None:
+    first, second, third = sorted(paths_of(workspace)[:3])
+    Journal(workspace).append([Decision("exclude", path=first)], catalog.load(workspace), author="another")
+    open_(page, app, "/duplicates")
+    group = page.locator("section[data-section='0']")
+    expect(group.get_by_role("button", name="Keep 1, exclude 1")).to_be_visible()
+    expect(page.get_by_test_id("selection-count")).to_have_text("2 to keep, 2 to exclude")
+    for tile in group.get_by_test_id("tile").all()[:2]:  # keep the excluded one instead of the next best
+        tile.click()
+    group.get_by_role("button", name="Keep 1, exclude 2").click()
+    expect(group).to_have_count(0)
+    assert [(action, path) for action, path, _ in live(workspace)][1:] == [
+        ("restore", first), ("exclude", second), ("exclude", third)]
+
+
 def paths_of(workspace: Workspace) -> list[str]:
     return list(catalog.load(workspace)["path"])
 

@@ -88,3 +88,26 @@ def test_findings_of_an_older_catalog_are_shown_with_the_offer_to_look_again(ope
     app = open_page("duplicates")
     assert app.button(key="again-duplicates").label == "Look again"
     assert len(shown(app)["sections"]) == 2
+
+
+def test_no_group_loses_every_image_when_the_suggested_one_is_excluded(open_page, workspace, images, copies):
+    first, second, third = copies["path"][:3]
+    Journal(workspace).append([Decision("exclude", path=first)], images, author="t")
+    app = open_page("duplicates", **{"duplicates-strength": 0.85})
+    assert app.button(key="duplicates-accept").label == "Exclude 0 images"
+    assert app.button(key="duplicates-accept").disabled
+    assert any(caption.value.startswith("Left out: 1 group ") for caption in app.caption)
+    data = shown(app)
+    group = [tile for tile in data["tiles"] if tile["section"] == "0"]
+    assert [(tile["path"], tile["keep"], tile["badge"]) for tile in group] == [
+        (first, False, "excluded"), (second, True, "suggested to keep"), (third, False, "perceptual · 91% alike")]
+    assert [section["note"] for section in data["sections"] if section["id"] == "0"] == [
+        "the image that was suggested to keep is excluded; this one is most like it"]
+
+
+def test_what_a_person_has_decided_is_not_accepted_away(open_page, workspace, images, copies):
+    first, second, third = copies["path"][:3]
+    Journal(workspace).append([Decision("not_duplicates", path=first, other=second)], images, author="t")
+    app = open_page("duplicates", **{"duplicates-strength": 0.85})
+    app.button(key="duplicates-accept").click().run()
+    assert [d.path for d in Journal(workspace).live()][1:] == [third]

@@ -62,6 +62,21 @@ def test_keeping_some_excludes_the_others_and_tells_the_kept_apart():
     assert [(d.action, d.path, d.other) for d in decisions] == [("exclude", "c", ""), ("not_duplicates", "a", "b")]
 
 
+def test_an_excluded_image_that_is_kept_comes_back_and_no_other_is_excluded_again():
+    decisions = review.keep_some(["a"], ["b", "c"], {"a", "b"})
+    assert [(d.action, d.path) for d in decisions] == [("restore", "a"), ("exclude", "c")]
+
+
+def test_a_group_keeps_its_strongest_image_when_the_suggested_one_is_excluded(copies, table):
+    def kept(*decisions):
+        images = review.duplicate_images(copies, table, curated(table, *decisions))
+        return list(images.loc[images["kept"], "path"])
+
+    assert kept() == ["A/1.jpg", "B/1.jpg"]
+    assert kept(Decision("exclude", path="A/1.jpg")) == ["A/2.jpg", "B/1.jpg"]
+    assert kept(*(Decision("exclude", path=f"A/{i}.jpg") for i in (1, 2, 3))) == ["B/1.jpg"]
+
+
 def test_a_very_large_group_is_told_apart_from_its_first_image_only():
     paths = [str(i) for i in range(review.MANY_PAIRS + 1)]
     assert review.pairs(paths) == [("0", path) for path in paths[1:]]
