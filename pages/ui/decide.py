@@ -44,22 +44,28 @@ def _about_what_is_shown(workspace: Workspace, decisions: Sequence[Decision]) ->
 
 
 def undo(workspace: Workspace, batch: str) -> Batch | None:
-    return _write("Undone", lambda: loaders.journal(workspace).undo(
+    return _write(f"Undone: {_note(workspace, batch)}", lambda: loaders.journal(workspace).undo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
-def undo_last(workspace: Workspace) -> Batch | None:
-    """Take the newest batch back; says so when there is none."""
+def undo_last(workspace: Workspace) -> list[str]:
+    """Take the newest batch back; says so when there is none. Returns the paths that it was about."""
     batch = last_batch(workspace)
     if batch is None:
         st.session_state[state.NOTICE] = "There is nothing to undo"
-        return None
-    return undo(workspace, batch["id"])
+        return []
+    about = [decision.path for decision in loaders.journal(workspace).live() if decision.batch == batch["id"] and decision.path]
+    return about if undo(workspace, batch["id"]) else []
 
 
 def redo(workspace: Workspace, batch: str) -> Batch | None:
-    return _write("Done again", lambda: loaders.journal(workspace).redo(
+    return _write(f"Done again: {_note(workspace, batch)}", lambda: loaders.journal(workspace).redo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
+
+
+def _note(workspace: Workspace, batch: str) -> str:
+    batches = loaders.batches(workspace).set_index("id")
+    return str(batches["note"].get(batch, "")) or "decisions"
 
 
 def _write(said: str, write: Callable[[], Batch]) -> Batch | None:
@@ -103,8 +109,9 @@ def notices() -> Iterator[None]:
     if said:
         st.toast(text(said), icon=":material/check:")
     problem = st.session_state.pop(state.PROBLEM, None)
+    place = st.container()  # always there: an element that comes or goes would have the browser build the page below it anew
     if problem:
-        message, close = st.columns([12, 1], vertical_alignment="center")
+        message, close = place.columns([12, 1], vertical_alignment="center")
         message.error(text(problem), icon=":material/block:")
         close.button("Close", key="close-problem", type="tertiary")
     try:

@@ -36,8 +36,11 @@ class View {
       const onLink = event.target.closest("a") && event.key !== "Enter"; // of the sidebar, which brought the person here
       if (!(event.target === document.body || onLink) || document.querySelector('[data-testid="gallery"]') !== this.root) return;
       if (event.key === "Tab" || event.key === "Shift") return;
-      this.focusTile(this.focused, true);
-      this.keydown(event);
+      // Where nothing is selected, a key that decides shows first which image it is for.
+      const unseen = this.data.mode === "select" && this.selected.size === 0 && this.actionFor(event);
+      this.focusTile(this.focused, !unseen);
+      if (unseen) event.preventDefault();
+      else this.keydown(event);
     };
     window.addEventListener("keydown", this.fromPage, true);
   }
@@ -53,21 +56,23 @@ class View {
     const turned = this.data?.page !== data.page;
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
     const hadFocus = this.root.contains(document.activeElement);
-    const shown = JSON.stringify({ ...data, large: null, focus: null, answered: null, refused: null });
+    const shown = JSON.stringify({ ...data, large: null, focus: null, answered: null, refused: null, back: null });
     const changed = shown !== this.shown;
     this.data = data;
     this.shown = shown;
     this.still = data.mode === "strip" || data.mode === "picture";
     const paths = this.paths();
+    const back = this.asked?.type === "undo" && data.answered === this.asked.id ? data.back : [];
     if (changed) {
       this.selected = this.selectedAfter(turned, paths);
       if (data.focus && !this.later.some(isLook)) this.focused = data.focus; // else the person may have moved on since
     }
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
+    if (back.length) this.choose(back);
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
     if (changed) this.draw();
     this.mark();
-    if (hadFocus) this.focusTile(this.focused, true);
+    if (hadFocus) this.focusTile(this.focused, !back.length);
     this.fillLarge();
     if (data.answered === this.asked?.id) this.answered(data.refused);
   }
@@ -75,6 +80,12 @@ class View {
   selectedAfter(turned, paths) {
     if (this.data.mode === "keep") return new Set(this.data.tiles.filter((tile) => tile.keep).map((tile) => tile.path));
     return new Set(turned ? [] : paths.filter((path) => this.selected.has(path)));
+  }
+
+  // The images that the next key is for.
+  choose(paths) {
+    this.focused = paths[0];
+    if (this.data.mode === "select") this.selected = new Set(paths);
   }
 
   paths() {
@@ -104,8 +115,14 @@ class View {
   // After a refusal the images are not as the person took them to be when pressing the next keys: these are dropped.
   answered(refused) {
     clearTimeout(this.patience);
+    const about = this.asked?.paths?.filter((path) => this.nodes.has(path));
     this.asked = null;
-    if (refused) this.keys = this.later = [];
+    if (refused) {
+      this.keys = [];
+      this.later = [];
+      if (about?.length) this.choose(about);
+      this.mark();
+    }
     while (!this.asked && this.later.length) this.send(this.later.shift());
     while (!this.asked && this.keys.length) this.replay(this.keys.shift());
   }
@@ -289,10 +306,20 @@ class View {
       badge.className = "hg-badge hg-plain";
       badge.hidden = false;
     }
-    if (!section) this.selected = new Set();
+    if (!section) {
+      this.selected = new Set();
+      if (!this.data.one) this.focused = this.after(chosen.paths);
+    }
     this.shown = null; // what comes back is drawn anew, also when nothing was changed
     this.dialog?.close();
     this.send({ type: "act", action: action.id, section, value, ...chosen });
+  }
+
+  // The image that follows the last of `chosen`: where images stay when they are decided, the focus goes on to it.
+  after(chosen) {
+    const paths = this.paths();
+    const last = Math.max(...chosen.map((path) => paths.indexOf(path)));
+    return paths[Math.min(last + 1, paths.length - 1)];
   }
 
   // --- keys --------------------------------------------------------------------------------------------------------------
@@ -300,10 +327,10 @@ class View {
   keydown(event) {
     if (this.still || event.target.matches("input")) return;
     event.stopPropagation(); // Streamlit's own keys (R, C, Esc) are not meant here
-    if (event.repeat && event.key.length === 1) return event.preventDefault(); // held down, it would decide image after image
+    if (event.repeat && letterOf(event).length === 1) return event.preventDefault(); // held down, it would decide image after image
     if (!this.asked) return this.press(event);
     const presses = event.target.closest("button") && (event.key === "Enter" || event.key === " ");
-    const isOurs = isSelectAll(event) || (isPlain(event) && (event.key.length === 1 || NAMED_KEYS.includes(event.key)));
+    const isOurs = isSelectAll(event) || (isPlain(event) && (letterOf(event).length === 1 || NAMED_KEYS.includes(event.key)));
     if (presses || !isOurs) return;
     event.preventDefault();
     this.keys.push(event);
@@ -339,15 +366,21 @@ class View {
     else if (event.key === "Enter" && onTile) this.dialog?.open ? this.dialog.close() : this.open(this.focused);
     else if (event.key === "Escape" && !this.dialog?.open && this.data.mode === "select") this.clear();
     else if (event.key === "?") this.showKeys();
-    else if (event.key === "z") this.send({ type: "undo" });
+    else if (letterOf(event) === "z") this.send({ type: "undo" });
+    else if (this.data.mode === "keep" && /^[1-9]$/.test(event.key)) this.keepOnly(Number(event.key) - 1);
     else if (turns[event.key] >= 0 && turns[event.key] < this.data.pages) this.send({ type: "page", to: turns[event.key] });
-    else return this.actionKey(event.key.toLowerCase());
+    else return this.actionKey(this.actionFor(event));
     return true;
   }
 
-  actionKey(key) {
-    const action = this.data.actions.find((action) => action.key === key);
+  actionFor(event) {
+    return isPlain(event) && this.data.actions.find((action) => action.key === letterOf(event));
+  }
+
+  actionKey(action) {
     if (!action) return false;
+    if (this.data.mode === "select" && this.selected.size === 0) this.choose([this.focused]);
+    this.mark();
     const place = this.data.mode === "keep" ? this.nodes.get(this.focused).closest("section") : this.root;
     place.querySelector(`[data-action="${action.id}"]`).click();
     return true;
@@ -359,6 +392,17 @@ class View {
     if (range && this.data.mode === "select") this.selectRange(from, this.focused);
     this.mark();
     if (this.dialog?.open) this.open(this.focused);
+  }
+
+  // In the focused image's section, keep the image at this place and no other.
+  keepOnly(at) {
+    const { section } = this.data.tiles.find((tile) => tile.path === this.focused);
+    const own = this.data.tiles.filter((tile) => tile.section === section).map((tile) => tile.path);
+    if (at >= own.length) return;
+    for (const path of own) this.selected.delete(path);
+    this.selected.add(own[at]);
+    this.focusTile(own[at]);
+    this.mark();
   }
 
   clear() {
@@ -429,5 +473,13 @@ function isPlain(event) {
 }
 
 function isSelectAll(event) {
-  return (event.ctrlKey || event.metaKey) && event.key === "a";
+  return (event.ctrlKey || event.metaKey) && letterOf(event) === "a";
+}
+
+// The letter that a key stands for, in whatever case and layout: on a Hangul keyboard the K gives "ㅏ" (or "Process", while an
+// input method holds it). Other keys give their name.
+function letterOf(event) {
+  const isForeign = event.key > "~" || event.key === "Process";
+  const [, letter] = (isForeign && /^Key([A-Z])$/.exec(event.code)) || [null, event.key];
+  return letter.toLowerCase();
 }

@@ -7,7 +7,7 @@ as HTML.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,8 @@ def picture(workspace: Workspace, path: str, key: str) -> None:
 
 def reset(key: str) -> None:
     """Go back to the first page: call it when a filter changes."""
-    st.session_state.pop(f"{key}.page", None)
+    for gone in (f"{key}.page", f"{key}.back"):
+        st.session_state.pop(gone, None)
 
 
 @st.fragment
@@ -135,13 +136,17 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
         st.rerun(scope="app")
     count = len(tiles) if sections is None else len(sections)
     pages = max(1, -(-count // page_size))
+    brought_back = st.session_state.get(f"{key}.back", ())
+    if (place := _place(tiles, sections, brought_back)) is not None:
+        st.session_state[f"{key}.page"] = place // page_size
     page = min(max(int(st.session_state.get(f"{key}.page", 0)), 0), pages - 1)
     window = slice(page * page_size, (page + 1) * page_size)
     shown_sections = None if sections is None else describe_sections(sections.iloc[window])
     shown = tiles.iloc[window] if shown_sections is None else _in_sections(tiles, shown_sections["id"].tolist())
     shown = describe(shown)
-    focus = st.session_state.get(f"{key}.focus")
     paths = shown["path"].tolist()
+    back = [path for path in paths if path in brought_back]
+    focus = back[0] if back else st.session_state.get(f"{key}.focus")
     if inspector and focus not in paths:  # decided and gone: the next one moves up into its place
         focus = paths[min(st.session_state.get(f"{key}.place", 0), len(paths) - 1)]
     st.session_state[f"{key}.place"] = paths.index(focus) if focus in paths else 0
@@ -153,6 +158,7 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
                      "section": a.section, "help": a.help} for a in actions],
         "large": _large(workspace, st.session_state.get(f"{key}.large")),
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
+        "back": back,
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:
@@ -160,6 +166,14 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
     if inspector and right and focus:
         with right, st.container(key="inspector"):
             inspector(focus)
+
+
+def _place(tiles: pd.DataFrame, sections: pd.DataFrame | None, paths: Collection[str]) -> int | None:
+    """Where the first of `paths` stands, counted in tiles or sections; None when none of them is here."""
+    found = tiles["path"].isin(paths)
+    if sections is not None:
+        found = sections["id"].isin(tiles["section"][found])
+    return int(found.to_numpy().argmax()) if found.any() else None
 
 
 def _in_sections(tiles: pd.DataFrame, sections: list[str]) -> pd.DataFrame:
@@ -189,6 +203,7 @@ def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[
     if event["focus"] in paths:
         st.session_state[f"{key}.focus"] = event["focus"]
         st.session_state[f"{key}.place"] = paths.index(event["focus"])
+    st.session_state.pop(f"{key}.back", None)
     if kind == "look":
         return
     st.session_state[f"{key}.answered"] = event["id"]
@@ -196,7 +211,7 @@ def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[
     if kind == "page":
         st.session_state[f"{key}.page"] = event["to"]
     elif kind == "undo":
-        undo_last(workspace)
+        st.session_state[f"{key}.back"] = undo_last(workspace)
         st.session_state[f"{key}.changed"] = True
     elif kind == "act":
         act(workspace, shown, key, next(a for a in actions if a.id == event["action"]), Selection(

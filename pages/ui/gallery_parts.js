@@ -128,8 +128,10 @@ function nameMenu(action, anchor, done, left) {
 
 function keyTable(actions, keep) {
   const table = make("dl", "");
-  const lines = actions.filter((action) => action.key).map((action) => [action.key.toUpperCase(), action.label.replace(/[{}]/g, "")]);
-  lines.push(["←↑→↓", "move"], ["Space", keep ? "keep or not" : "select"], ["Enter", "large view"]);
+  const meaning = ({ label }) => label.replace("{kept}", "the marked images").replace("{others}", "the others of the group");
+  const lines = actions.filter((action) => action.key).map((action) => [action.key.toUpperCase(), meaning(action)]);
+  if (keep) lines.push(["1 … 9", "mark only the first … ninth image of the group, to keep it instead"]);
+  lines.push(["←↑→↓", "move"], ["Space", keep ? "mark, or take the mark away" : "select"], ["Enter", "large view"]);
   if (!keep) lines.push(["Ctrl A", "select the page"], ["Shift", "with a click or an arrow: a range"], ["Esc", "select nothing"]);
   lines.push(["PgDn PgUp", "next, previous page"], ["Z", "undo the last decisions"]);
   for (const [key, meaning] of lines) table.append(make("dt", "", key), make("dd", "", meaning));

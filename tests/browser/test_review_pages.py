@@ -206,6 +206,98 @@ def test_after_a_refusal_the_keys_that_waited_are_dropped_and_the_refusal_goes_w
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
+def test_after_a_refusal_no_quick_key_is_lost_while_its_notice_comes_and_goes(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    page.evaluate("document.querySelector('[data-testid=gallery]').dataset.mounted = 'once'")
+    Journal(workspace).append([Decision("drop_class", label="K5_2019")], catalog.load(workspace), author="another")
+    page.keyboard.press("l")
+    page.keyboard.type("K5_2019")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("K5_2019")
+    for key in ("x", "k", "u", "x"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("tile").first).to_have_attribute("data-path", shown[4])
+    settle(page)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+    assert [(action, path) for action, path, _ in live(workspace)][1:] == [
+        ("exclude", shown[0]), ("label_ok", shown[1]), ("unsure", shown[2]), ("exclude", shown[3])]
+    assert page.get_by_test_id("gallery").get_attribute("data-mounted") == "once"
+
+
+def test_after_an_undo_the_next_key_is_for_what_was_brought_back(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    for key in ("x", "ArrowRight", "ArrowRight", "z"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("picture")).to_contain_text(shown[0])
+    expect(page.get_by_text("Undone: Excluded · 1 image")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("picture")).to_contain_text(shown[1])
+    page.keyboard.press("x")
+    page.keyboard.press("PageDown")
+    expect(page.get_by_test_id("previous-page")).to_be_enabled()
+    page.keyboard.press("z")
+    page.keyboard.press("u")
+    expect(page.get_by_test_id("tile").nth(1)).to_have_attribute("data-path", shown[2])
+    settle(page)
+    assert live(workspace) == [("unsure", shown[1], "")]
+
+
+def test_what_was_decided_and_undone_together_is_selected_together(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    tiles = page.get_by_test_id("tile")
+    shown = paths(page)
+    tiles.nth(2).click()
+    tiles.nth(4).click(modifiers=["Shift"])
+    for key in ("x", "z", "k"):
+        page.keyboard.press(key)
+    expect(tiles.nth(2)).to_have_attribute("data-path", shown[5])
+    settle(page)
+    assert live(workspace) == [("label_ok", path, "") for path in shown[2:5]]
+
+
+HANGUL = {"k": ("ㅏ", "KeyK"), "x": ("ㅌ", "KeyX"), "z": ("ㅋ", "KeyZ")}
+
+
+def test_keys_work_in_capitals_and_with_a_hangul_layout(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    first, second = paths(page)[:2]
+    tiles = page.get_by_test_id("tile")
+    page.keyboard.press("X")
+    expect(tiles.first).to_have_attribute("data-path", second)
+    page.keyboard.press("Z")
+    expect(tiles.first).to_have_attribute("data-path", first)
+    for letter in ("x", "z", "k"):
+        key, code = HANGUL[letter]
+        page.evaluate("""([key, code]) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", {key, code, bubbles: true, cancelable: true}))""", [key, code])
+    expect(tiles.first).to_have_attribute("data-path", second)
+    settle(page)
+    assert live(workspace) == [("label_ok", first, "")]
+
+
+def test_another_image_of_a_group_is_kept_by_two_keys_and_the_help_tells_them(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/duplicates")
+    first, _, third = sorted(paths_of(workspace)[:3])
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("Keep the marked images, exclude the others of the group")
+    expect(keys).to_contain_text("mark only the first … ninth image of the group")
+    page.keyboard.press("Escape")
+    for key in ("2", "k"):
+        page.keyboard.press(key)
+    expect(page.locator("section[data-section='0']")).to_have_count(0)
+    assert {(action, path) for action, path, _ in live(workspace)} == {("exclude", first), ("exclude", third)}
+    settle(page)
+    page.keyboard.press("z")
+    expect(page.locator("section[data-section='0']")).to_have_count(1)
+    settle(page)
+    assert page.evaluate("document.activeElement.dataset.path") in (first, third)
+
+
 def test_the_large_view_opens_moves_and_closes_by_key(page: Page, app: App) -> None:
     open_(page, app, "/noise")
     first, second = paths(page)[:2]
