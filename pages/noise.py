@@ -55,7 +55,7 @@ def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
     """What stands under and on the images of one page."""
     tiles = pd.DataFrame({"path": shown["path"], "sha256": shown["sha256"]})
     label = shown["now"].where(shown["now"] != "", "no label")
-    tiles["caption"] = {"noise": lambda: label + "\n→ " + shown["suggested_label"],
+    tiles["caption"] = {"noise": lambda: label + ("\n→ " + shown["suggested_label"]).where(shown["suggested_label"] != "", ""),
                         "quality": lambda: label + "\n" + shown["problem"].str.replace("_", " "),
                         "outliers": lambda: label}[kind]()
     tiles["badge"] = [_decided(row) or _percent(row.score) for row in shown.itertuples()]
@@ -90,7 +90,7 @@ def _actions(kind: str, shown: pd.DataFrame, classes: list[str]) -> list[Action]
 
     def move(selection: Selection) -> list[Decision]:
         suggested = shown.set_index("path")["suggested_label"]
-        return [Decision("relabel", path=path, value=suggested[path]) for path in selection.paths]
+        return [Decision("relabel", path=path, value=suggested[path]) for path in selection.paths if suggested[path]]
 
     return [Action("move", "Move to suggestion", move, key="m", primary=True), galleries.LABEL_OK, galleries.EXCLUDE, other,
             galleries.UNSURE, *restore]
@@ -102,13 +102,13 @@ def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) ->
     galleries.picture(workspace, path, key=f"{kind}-focus")
     if kind == "noise":
         st.markdown(f"Probability that the label is right: {bold(_percent(row['score']))}")
-        _typical(workspace, "Labelled", row["label"], "label-given")
-        if row["suggested_label"] != row["label"]:
+        _typical(workspace, "Labelled", row["now"], "label-given")
+        if row["suggested_label"] not in ("", row["now"]):
             _typical(workspace, "Suggested", row["suggested_label"], "label-suggested")
     else:
         if kind == "quality":
             st.markdown(text(row["reason"]))
-        _typical(workspace, "Typical of", row["label"], "label-given")
+        _typical(workspace, "Typical of", row["now"], "label-given")
 
 
 def _typical(workspace: Workspace, word: str, label: str, key: str) -> None:

@@ -229,7 +229,10 @@ def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, sel
         st.session_state[f"{key}.event"] = Event(action.id, selection)
         return
     seen = shown.set_index("path")
-    decide(workspace, [_with_evidence(decision, seen, key) for decision in action.decisions(selection)])
+    decisions = [_with_evidence(decision, seen, key) for decision in action.decisions(selection)]
+    if not decisions:
+        st.session_state[state.NOTICE] = f"{action.label}: nothing to do there"
+    decide(workspace, decisions)
 
 
 def _with_evidence(decision: Decision, seen: pd.DataFrame, key: str) -> Decision:

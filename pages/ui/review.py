@@ -45,7 +45,8 @@ def image_review(kind: str, findings: pd.DataFrame, catalog: pd.DataFrame, curat
     """One row an image to review, most suspicious first: `findings` with decisions, `open`, and `flagged`.
 
     Flagged are: for noise what the detector flagged, for quality every image with a problem (its worst one is kept), for
-    outliers the least typical hundredth.
+    outliers the least typical hundredth. A `suggested_label` is called as its class is now, '' when that was dropped; an image
+    that a merge has given its suggested label needs no review.
     """
     table = with_decisions(findings, catalog, curation).sort_values("score", kind="stable")
     reviewed = table["quality_reviewed"] if kind == "quality" else table["label_reviewed"]
@@ -53,6 +54,9 @@ def image_review(kind: str, findings: pd.DataFrame, catalog: pd.DataFrame, curat
     if kind == "quality":
         table = table[table["problem"] != "unreadable"].drop_duplicates("path")
         table["flagged"] = True
+    elif kind == "noise":
+        table["suggested_label"] = [curation.mapping.get(name, name) for name in table["suggested_label"]]
+        table["flagged"] &= ~(table["open"] & (table["suggested_label"] == table["now"]))
     elif kind == "outliers":
         table["flagged"] = np.arange(len(table)) < max(1, len(table) // 100)
     return table

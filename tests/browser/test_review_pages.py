@@ -45,7 +45,8 @@ def photos(folder: Path) -> Path:
 def store_findings(workspace: Workspace) -> None:
     images = catalog.load(workspace)[["path", "label"]]
     scores = np.linspace(0.01, 0.99, len(images))
-    noise = images.assign(suggested_label="K5_2019", score=scores, self_confidence=scores, loss=1.0, flagged=scores < 0.7)
+    suggested = np.where(images["label"] == "K5_2019", "라브4, 5세대", "K5_2019")
+    noise = images.assign(suggested_label=suggested, score=scores, self_confidence=scores, loss=1.0, flagged=scores < 0.7)
     copies = images.iloc[[0, 1, 2, 40, 41]].assign(
         group=[0, 0, 0, 1, 1], kind="exact", distance=0.0, unit="bits", keep=[True, False, False, True, False],
         reason="larger", cross_class=False)

@@ -111,3 +111,9 @@ def test_the_large_view_is_of_the_image_or_says_why_not(workspace, images, sessi
     assert broken["src"] == ""
     assert broken["problem"]
     assert gallery._large(workspace, "gone.jpg") is None
+
+
+def test_an_action_that_does_nothing_says_so(workspace, images, tiles, session):
+    gallery.act(workspace, tiles, "noise", Action("move", "Move", lambda _: []), Selection((images["path"][0],)))
+    assert session[state.NOTICE] == "Move: nothing to do there"
+    assert Journal(workspace).live() == []

@@ -78,3 +78,30 @@ def test_quality_is_reviewed_on_the_same_page(open_page, images, store_findings)
 def test_before_the_search_the_page_offers_it(open_page, workspace):
     app = open_page("noise")
     assert app.button(key="need-noise").label == "Look for labels that are probably wrong"
+
+
+def test_a_suggestion_is_called_as_its_class_is_now(open_page, workspace, images, doubtful):
+    Journal(workspace).append([Decision("rename", label="K5_2019", value="K5 (2019)")], images, author="t")
+    app = open_page("noise")
+    [data] = shown(app)
+    assert data["tiles"][0]["caption"].endswith("\n→ K5 (2019)")
+    assert {tile["path"].split("/")[0] for tile in shown(app, "strip")[-1]["tiles"]} == {"K5_2019"}
+    assert not any("K5\\_2019" in line.value for line in app.markdown)
+
+
+def test_what_a_merge_has_settled_is_not_suspicious_and_a_dropped_class_is_not_suggested(
+        open_page, workspace, images, doubtful):
+    name = images["label"][0]
+    assert name != "K5_2019"
+    journal = Journal(workspace)
+    journal.append([Decision("label_ok", path=images["path"][2])], images, author="t")
+    merge = journal.append([Decision("merge", label=name, value="K5_2019")], images, author="t")
+    app = open_page("noise")
+    assert not shown(app)
+    assert [bar.proto.text for bar in app.get("progress")] == ["1 of 1 suspicious image reviewed"]
+    journal.undo(merge.id, catalog=images, author="t")
+    journal.append([Decision("drop_class", label="K5_2019")], images, author="t")
+    app = open_page("noise")
+    [data] = shown(app)
+    assert [tile["caption"] for tile in data["tiles"]] == [name, name]
+    assert not any(line.value.startswith("Suggested") for line in app.markdown)
