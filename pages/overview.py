@@ -10,6 +10,7 @@ import streamlit as st
 
 from hai_core import demo, jobs
 from hai_core.decisions import Curation
+from hai_core.records import OK
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, progress, review, state
 from pages.ui.gallery import strip
@@ -94,7 +95,7 @@ def _go(label: str, page: str, query: dict[str, str] | None = None) -> None:
 
 
 def _figures(catalog: pd.DataFrame, curation: Curation) -> None:
-    readable = (catalog["status"] == "ok").to_numpy()
+    readable = (catalog["status"] == OK).to_numpy()
     kept = readable & ~curation.excluded & (curation.label != "")
     figures = {"Images": len(catalog), "Classes": len(set(curation.label[kept])), "Unreadable": int((~readable).sum()),
                "Excluded": int(curation.excluded.sum()), "Relabelled": int(curation.relabeled.sum()), "In use": int(kept.sum())}
@@ -133,7 +134,8 @@ def _planted(workspace: Workspace, catalog: pd.DataFrame) -> None:
     if truth is None:
         return
     entries = loaders.entries(workspace)
-    score = demo.check_decisions(entries[entries["live"]], truth, [label for label in catalog["label"].unique() if label])
+    classes = [label for label in catalog["label"].unique() if label]
+    score = demo.check_decisions(entries[entries["live"]], truth, classes, set(catalog["path"][catalog["status"] != OK]))
     found = int(score.planted["found"].sum())
     st.subheader("Planted faults found so far")
     st.progress(found / len(score.planted), text=f"{found:,} of {len(score.planted):,}")
@@ -159,7 +161,7 @@ def _stale(curation: Curation) -> None:
 
 
 def _class_sizes(catalog: pd.DataFrame, curation: Curation) -> None:
-    kept = (catalog["status"] == "ok").to_numpy() & ~curation.excluded & (curation.label != "")
+    kept = (catalog["status"] == OK).to_numpy() & ~curation.excluded & (curation.label != "")
     sizes = pd.Series(curation.label[kept]).value_counts().rename_axis("label").reset_index(name="images")
     st.subheader("Class sizes")
     if sizes.empty:
@@ -179,7 +181,7 @@ def _class_sizes(catalog: pd.DataFrame, curation: Curation) -> None:
 
 
 def _unreadable(catalog: pd.DataFrame) -> None:
-    broken = catalog[catalog["status"] != "ok"]
+    broken = catalog[catalog["status"] != OK]
     if not broken.empty:
         with st.expander(f"{count(len(broken), 'unreadable file')}", icon=":material/broken_image:"):
             st.caption("They are listed, never used and never touched.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -119,10 +119,12 @@ def _twins(truth: pd.DataFrame) -> set[frozenset[str]]:
     return {frozenset(pair) for pair in zip(twins.path, twins.source, strict=True)}
 
 
-def check_decisions(entries: pd.DataFrame, truth: pd.DataFrame, classes: Iterable[str]) -> Score:
+def check_decisions(entries: pd.DataFrame, truth: pd.DataFrame, classes: Iterable[str],
+                    unreadable: Collection[str] = ()) -> Score:
     """Compare live decisions (columns action, path, label, other, value; in journal order) with the truth.
 
-    `classes` are the dataset's original class names. Found means: a copy or a bad image excluded (of a pair, either one), a
+    `classes` are the dataset's original class names; `unreadable` the paths that the catalog lists as such, which finds them:
+    nothing is left to decide about them. Found means: a copy or a bad image excluded (of a pair, either one), a
     wrong label set right or its image excluded, twin classes merged. Everything else that was excluded, relabelled, merged
     or dropped is a false alarm.
     """
@@ -143,6 +145,8 @@ def check_decisions(entries: pd.DataFrame, truth: pd.DataFrame, classes: Iterabl
             return row.path in excluded or (row.source in excluded and (row.path not in right or row.path in relabels_right))
         if row.fault == "twin_class":
             return mapping.get(row.path) == mapping.get(row.source) != taxonomy.DROPPED
+        if row.fault == "unreadable" and row.path in unreadable:
+            return True
         return row.path in excluded or (row.fault == "wrong_label" and row.path in relabels_right)
 
     planted = truth[truth.fault != "format"].copy()

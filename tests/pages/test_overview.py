@@ -121,3 +121,16 @@ def test_for_the_demo_the_found_faults_are_counted(open_page, workspace, images,
     assert not app.exception
     assert "1 of 2" in [bar.proto.text for bar in app.get("progress")]
     assert app.expander[0].label == "1 decision about images without a planted fault"
+
+
+def test_for_the_demo_a_planted_unreadable_file_is_found_by_indexing(open_page, workspace, images, tmp_path):
+    photos = tmp_path / "demo" / "images"
+    photos.mkdir(parents=True)
+    workspace.relinked(photos).save()
+    rows = [(images["path"][i], "unreadable", "", "", "") for i in (0, 1)]
+    write_table(pd.DataFrame(rows, columns=TRUTH), tmp_path / "demo" / "truth.csv")
+    assert "0 of 2" in [bar.proto.text for bar in open_page("overview").get("progress")]
+    broken = images.copy()
+    broken.loc[0, ["status", "reason"]] = ["unreadable", "the file is empty"]
+    broken.to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    assert "1 of 2" in [bar.proto.text for bar in open_page("overview").get("progress")]
