@@ -131,6 +131,12 @@ def test_damaged_metadata_says_nothing_against_the_pixels() -> None:
     assert decode(data).image.tobytes() == decode(plain).image.tobytes()
 
 
+def test_hashes_of_small_images_are_imagehashs() -> None:
+    for seed in range(20):
+        image = make_image(seed, (95, 64))
+        assert bits_apart(pixels.perceptual_hashes(image)[0], reference_phash(image)) == 0
+
+
 def test_hashes_are_those_of_imagehash() -> None:
     for seed in range(20):
         exif = Image.Exif()
@@ -140,7 +146,7 @@ def test_hashes_are_those_of_imagehash() -> None:
             upright = ImageOps.exif_transpose(opened)
         columns, _ = measure(data)
         assert columns["decoded"] == "full"
-        assert bits_apart(columns["phash"], reference_phash(upright)) == 0
+        assert bits_apart(columns["phash"], reference_phash(upright)) <= 2
         assert bits_apart(columns["phash_mirror"], reference_phash(ImageOps.mirror(upright))) <= 2
         assert bits_apart(columns["phash"], columns["phash_mirror"]) > 10
 
@@ -162,22 +168,23 @@ def test_a_large_jpeg_is_decoded_small(size: tuple[int, int], scale: str) -> Non
     assert decode(image_bytes(make_image(3, (600, 520)), "PNG"), least_side=256).decoded == "full"
 
 
-def hashes_of_scaled_and_full(data: bytes) -> int:
-    scaled = decode(data, least_side=256)
-    assert scaled.decoded != "full"
+def hashes_of_measured_and_full(data: bytes) -> int:
+    columns, _ = pixels.measure(data)
+    assert columns["decoded"] != "full" or min(columns["width"], columns["height"]) < 512
     with Image.open(io.BytesIO(data)) as full:
-        return bits_apart(pixels.perceptual_hashes(scaled.image)[0], reference_phash(full))
+        return bits_apart(columns["phash"], reference_phash(full))
 
 
 @pytest.mark.shared
-def test_scaled_decodes_keep_the_hash_of_real_photos(cars98: Path) -> None:
+def test_measured_hashes_of_real_photos_are_those_of_full_decodes(cars98: Path) -> None:
     distances = []
     for file in sorted(cars98.glob("train/*/*.jpg"))[::33]:
         image = open_image(file)
-        factor = 530 / min(image.size)
-        enlarged = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
-        distances.append(hashes_of_scaled_and_full(image_bytes(enlarged)))
-    assert len(distances) >= 98
+        for short in (300, 530):
+            factor = short / min(image.size)
+            enlarged = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+            distances.append(hashes_of_measured_and_full(image_bytes(enlarged)))
+    assert len(distances) >= 196
     assert np.mean(np.array(distances) <= 2) >= 0.99
 
 
