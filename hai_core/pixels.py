@@ -31,6 +31,8 @@ VERSION = f"2 Pillow {PIL.__version__} jpeg {features.version('libjpeg_turbo') o
 # By content, whatever the suffix says; MPO counts as JPEG. EPS and the like start other programs and are not on the list.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF")
 Image.init()  # without it Pillow has only its commonest readers, and those named above must all be there
+# Memory that Pillow keeps, at most 128 MiB: getting it anew for every image takes longer than hashing the pixels.
+Image.core.set_blocks_max(8)  # type: ignore[attr-defined]
 SCALED_SIDE = 256  # a scaled decode keeps at least this short side, in pixels
 THUMBNAIL_SIDE = 256  # long side of a thumbnail
 MEASURED_SIDE = 128  # short side at which sharpness and tones are measured; smaller images are measured as they are
@@ -140,7 +142,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
         image = white
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
