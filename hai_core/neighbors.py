@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 
+from hai_core.workers import cores
+
+FEW = 10**9  # pairs of hashes up to which comparing all is faster than loading the compiler
 _TILE = 512, 8192  # hashes: a tile of distances stays in the processor's cache
 
+Hashes = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int64]
 
-def hamming_pairs(a: npt.NDArray[np.uint64], radius: int, b: npt.NDArray[np.uint64] | None = None
-                  ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+
+def hamming_pairs(a: Hashes, radius: int, b: Hashes | None = None) -> tuple[Rows, Rows, npt.NDArray[np.uint8]]:
     """All pairs of 64-bit hashes that differ in at most `radius` bits: (i, j, distance), each of shape (pairs,).
 
-    Pairs i < j within `a` (N,), or every i of `a` with every j of `b` (M,). Sorted by i, then j. Exact: all distances are
-    computed, N x M / 2e9 seconds on one core.
+    Pairs i < j within `a` (N,), or every i of `a` with every j of `b` (M,). Sorted by i, then j. Exact: up to some 30,000
+    hashes all distances are computed, beyond that an index finds the pairs (`hamming.Index`; benchmarks/hamming times both).
     """
     others = a if b is None else b
-    found: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]] = []
+    search = _all_distances if len(a) * len(others) <= FEW else _indexed
+    found = search(a, others, radius, b is None)
+    i, j = found[np.lexsort((found[:, 1], found[:, 0]))].T
+    return i, j, np.bitwise_count(a[i] ^ others[j]) if len(i) else np.zeros(0, np.uint8)
+
+
+def _all_distances(a: Hashes, b: Hashes, radius: int, within: bool) -> Rows:
+    found = [np.zeros((0, 2), np.int64)]
     for top in range(0, len(a), _TILE[0]):
         rows = a[top:top + _TILE[0], None]
-        for left in range(top if b is None else 0, len(others), _TILE[1]):
-            distance = np.bitwise_count(rows ^ others[None, left:left + _TILE[1]])
-            i, j = np.nonzero(distance <= radius)
-            upper = i + top < j + left if b is None else np.ones(len(i), bool)
-            i, j = i[upper], j[upper]
-            found.append((i + top, j + left, distance[i, j]))
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8)
-    i, j, distance = (np.concatenate(part) for part in zip(*found, strict=True))
-    order = np.lexsort((j, i))
-    return i[order], j[order], distance[order]
+        for left in range(top if within else 0, len(b), _TILE[1]):
+            i, j = np.nonzero(np.bitwise_count(rows ^ b[None, left:left + _TILE[1]]) <= radius)
+            pairs = np.stack([i + top, j + left], axis=1)
+            found.append(pairs[pairs[:, 0] < pairs[:, 1]] if within else pairs)
+    return np.concatenate(found)
+
+
+def _indexed(a: Hashes, b: Hashes, radius: int, within: bool) -> Rows:
+    from hai_core.hamming import Index
+
+    index = Index(b, radius)
+    starts = range(0, len(a), 1 << 15)
+    with ThreadPoolExecutor(cores()) as pool:
+        return np.concatenate(list(pool.map(lambda start: index.near(a[start:start + (1 << 15)], start, within), starts)))
 
 
 def cosine_neighbors(x: npt.NDArray[np.float32], k: int, *, queries: npt.NDArray[np.float32] | None = None,

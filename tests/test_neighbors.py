@@ -19,6 +19,12 @@ def by_hand(a, b, radius, within):
             if bin(int(x) ^ int(y)).count("1") <= radius and (i < j or not within)]
 
 
+@pytest.fixture(params=[neighbors.FEW, 0], ids=["all distances", "index"], autouse=True)
+def way(request, monkeypatch):
+    monkeypatch.setattr(neighbors, "FEW", request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("tile", [(512, 8192), (7, 11), (64, 5)])
 def test_hamming_pairs_are_all_those_within_the_radius(monkeypatch, tile):
     monkeypatch.setattr(neighbors, "_TILE", tile)
@@ -36,6 +42,18 @@ def test_hamming_pairs_between_two_sets():
     assert pairs == by_hand(a, b, 5, within=False)
     assert (3, 9, 0) in pairs
     assert (3, 30, 3) in pairs
+
+
+@pytest.mark.parametrize("radius", [0, 3, 4, 8, 11, 17])
+def test_the_index_finds_what_all_distances_do(monkeypatch, radius):
+    hashes = planted_hashes(np.random.default_rng(3), 3000)
+    hashes[100:400] = hashes[7]  # more pairs than there is room for at first
+    found = []
+    for few in (10**9, 0):
+        monkeypatch.setattr(neighbors, "FEW", few)
+        found.append(np.stack(neighbors.hamming_pairs(hashes, radius)))
+    np.testing.assert_array_equal(*found)
+    assert len(found[0][0]) > 300 * 299 / 2
 
 
 def test_no_hashes_have_no_pairs():
