@@ -12,7 +12,8 @@ from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
 from pages.ui.decide import decide
 from pages.ui.gallery import strip
 from pages.ui.proposals import pending
-from pages.ui.text import bold, count, shortened, text
+from pages.ui.review import LIKELY
+from pages.ui.text import bold, count, shortened_apart, text
 from pages.ui.tiles import members
 
 SKIPPED, CHOSEN = "classes.skipped", "classes.chosen"
@@ -29,19 +30,28 @@ def draw_proposals(workspace: Workspace) -> None:
     proposals = needs.findings("merges", workspace)
     skipped: set[frozenset[str]] = st.session_state.setdefault(SKIPPED, set())
     left = pending(proposals, loaders.curation(workspace), skipped)
-    if left.empty:
-        besides = f", apart from {count(len(skipped), 'skipped one')}" if skipped else ""
-        st.success(f"No open proposals{besides}.", icon=":material/check_circle:")
-        if skipped:
-            st.button("Show the skipped ones again", on_click=skipped.clear, key="classes.unskip")
-        return
+    likely = int((left["score"] >= LIKELY).sum())  # those that the Overview counts; they come first
     pairs = list(left["pair"])
     at = pairs.index(st.session_state[CHOSEN]) if st.session_state.get(CHOSEN) in pairs else 0
-    draw_pair(workspace, left.iloc[at], f"{at + 1} of {len(left):,}")
-    with st.expander(f"All open proposals ({len(left):,})"):
+    if at < likely:
+        draw_pair(workspace, left.iloc[at], f"{at + 1} of {likely:,}")
+    elif st.session_state.get(CHOSEN) in pairs:
+        draw_pair(workspace, left.iloc[at], "less likely than not")
+    else:
+        draw_none_left(skipped)
+    if left.empty:
+        return
+    with st.expander(f"All open pairs, the likely and the less likely ones ({len(left):,})"):
         st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, height=320,
                      selection_mode="single-row", on_select=lambda: select_pair(pairs),
                      column_config=proposal_columns(list(left.columns)))
+
+
+def draw_none_left(skipped: set[frozenset[str]]) -> None:
+    besides = f", apart from {count(len(skipped), 'skipped one')}" if skipped else ""
+    st.success(f"No open proposals{besides}.", icon=":material/check_circle:")
+    if skipped:
+        st.button("Show the skipped ones again", on_click=skipped.clear, key="classes.unskip")
 
 
 def proposal_columns(found: list[str]) -> dict[str, object]:
@@ -77,9 +87,10 @@ def draw_pair(workspace: Workspace, proposal: pd.Series, place: str) -> None:
 def draw_choice(workspace: Workspace, a: str, b: str, pair: frozenset[str], evidence: dict[str, object]) -> None:
     """The buttons, always at the same place, so that one proposal after the other can be answered."""
     merge_a, merge_b, apart, skip = st.columns([3, 3, 2, 1.5])
-    merge_a.button(f"Merge as {text(shortened(a))}", key="classes.merge-a", type="primary", shortcut="M", width="stretch",
+    called_a, called_b = map(text, shortened_apart([a, b]))
+    merge_a.button(f"Merge as {called_a}", key="classes.merge-a", type="primary", shortcut="M", width="stretch",
                    on_click=decide, args=(workspace, [Decision("merge", label=b, value=a, evidence=evidence)]))
-    merge_b.button(f"Merge as {text(shortened(b))}", key="classes.merge-b", shortcut="N", width="stretch",
+    merge_b.button(f"Merge as {called_b}", key="classes.merge-b", shortcut="N", width="stretch",
                    on_click=decide, args=(workspace, [Decision("merge", label=a, value=b, evidence=evidence)]))
     apart.button("Keep apart", key="classes.apart", shortcut="K", width="stretch", help="Remembered: never proposed again.",
                  on_click=decide, args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=evidence)]))

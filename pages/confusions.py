@@ -15,17 +15,20 @@ from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, galle
 from pages.ui.matrix import Matrix, arranged
 from pages.ui.plots import confusion_matrix, picked
 from pages.ui.progress import job_panel
-from pages.ui.text import bold, count, shortened, text
+from pages.ui.text import WRAPPED, bold, count, shortened_apart, text
 from pages.ui.tiles import classes, tiles
 
 MATRIX, PAIRS, CELL, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.cell", "confusions.gallery"
+CHOSEN = "confusions.chosen"  # int: how often a cell was chosen
 SHOWN_CLASSES = 60
+PAIRS_SHOWN = 3  # rows of the table of pairs
 WORST = 240  # images shown while no cell is chosen
 MATRIX_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
 
 
 def choose(cell: tuple[str, ...] | None) -> None:
     st.session_state[CELL] = cell
+    st.session_state[CHOSEN] = st.session_state.get(CHOSEN, 0) + (cell is not None)
     reset(GALLERY)
 
 
@@ -64,11 +67,12 @@ def draw_reports(found: Answers) -> None:
 
 def draw_pairs(found: Answers) -> None:
     pairs = found.pairs
-    names = {column: [shortened(name, 19) for name in pairs[column]] for column in ("class_a", "class_b")}
-    st.dataframe(pairs.assign(**names, rate=100 * pairs["rate"]), key=PAIRS, hide_index=True, height=212,
-                 selection_mode="single-row", column_order=["count", "rate", "class_a", "class_b"],
+    st.dataframe(pairs.assign(rate=100 * pairs["rate"]), key=PAIRS, hide_index=True, height=WRAPPED * PAIRS_SHOWN + 36,
+                 row_height=WRAPPED, selection_mode="single-row", column_order=["count", "rate", "class_a", "class_b"],
                  on_select=lambda: choose_pair(pairs), column_config={
-                     "class_a": "Label", "class_b": "Predicted", "count": st.column_config.NumberColumn("Images", width=58),
+                     "class_a": st.column_config.TextColumn("Label", width=142),
+                     "class_b": st.column_config.TextColumn("Predicted", width=142),
+                     "count": st.column_config.NumberColumn("Images", width=58),
                      "rate": st.column_config.NumberColumn("Rate", width=54, format="%.0f%%", help="Of the label's images.")})
 
 
@@ -83,7 +87,8 @@ def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
         rows = found.rows(matrix.classes_of(cell[0]), matrix.classes_of(cell[1]))
         draw_cell(workspace, *cell, len(rows))
     about = found.about(rows)
-    gallery(workspace, answered_tiles(workspace, found, about), GALLERY, actions(workspace, about), size=112)
+    gallery(workspace, answered_tiles(workspace, found, about), GALLERY, actions(workspace, about), size=112,
+            asked_for=st.session_state.get(CHOSEN, 0))
 
 
 def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> None:
@@ -95,9 +100,10 @@ def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> No
     if label != predicted and {label, predicted} <= set(classes(workspace)):
         with st.popover("Are they one class?", icon=":material/merge:"):
             st.markdown(f"Merge {bold(label)} and {bold(predicted)} into one class, which keeps the name")
+            called = dict(zip((label, predicted), shortened_apart([label, predicted], 40), strict=True))
             for keep, gone in ((label, predicted), (predicted, label)):
                 merge = Decision("merge", label=gone, value=keep, evidence={"page": "confusions", "images": size})
-                st.button(text(shortened(keep, 40)), key=f"confusions.merge-{keep}", width="stretch", on_click=decide,
+                st.button(text(called[keep]), key=f"confusions.merge-{keep}", width="stretch", on_click=decide,
                           args=(workspace, [merge]))
 
 

@@ -14,11 +14,15 @@ from pages.ui.decide import decide
 from pages.ui.freezing import difference, emptied, preview
 from pages.ui.gallery import strip
 from pages.ui.progress import job_panel, start_button
-from pages.ui.text import bold, count, shortened, text
+from pages.ui.text import bold, count, shortened_apart, text
 from pages.ui.tiles import tiles
 
 STRIP_IMAGES = 16
 FIGURES = ("images", "classes", "holdout", "excluded", "relabelled", "unreadable")
+RARE = {  # counts that are mostly 0 -> title and meaning: short, so that the table fits a laptop's screen
+    "unlabelled": ("Unlabelled", "Images without a label."), "merged_classes": ("Merged", "Classes that are one with another."),
+    "dropped_classes": ("Dropped", "Classes that are left out."),
+    "stale_decisions": ("Stale", "Decisions not applied: the image or class had changed.")}
 FORMATS = {"imagefolder": "Copies of the images in folders, one a class, train and holdout apart.",
            "csv": "One table with paths and labels.", "fiftyone": "Copies of the images as a data set that FiftyOne opens."}
 CHANGES = {  # as `manifest diff` calls them -> what they are called here, in the order shown
@@ -74,12 +78,14 @@ def draw_emptied(workspace: Workspace, names: list[str]) -> None:
 
 def draw_history(history: pd.DataFrame) -> None:
     st.subheader("History")
-    shown = history.drop(columns="path").assign(digest=history["digest"].str[:12], parent=history["parent"].str[:12],
-                                                time=history["time"].dt.tz_localize(None))
+    told = history.drop(columns=["path", *(name for name in RARE if not history[name].any())])
+    shown = told.assign(digest=history["digest"].str[:12], parent=history["parent"].str[:12],
+                        time=history["time"].dt.tz_localize(None))
     st.dataframe(shown, hide_index=True, column_config={
         "digest": st.column_config.TextColumn("Digest", help="The first 12 digits; it names the manifest's folder."),
         "parent": st.column_config.TextColumn("Parent", help="The manifest that was the newest when it was built."),
-        **{name: name.replace("_", " ").capitalize() for name in shown.columns[3:]},
+        **{name: name.capitalize() for name in shown.columns[3:]},
+        **{name: st.column_config.NumberColumn(title, help=help) for name, (title, help) in RARE.items()},
         "time": st.column_config.DatetimeColumn("Built (UTC)", format="YYYY-MM-DD HH:mm")})
 
 
@@ -112,7 +118,7 @@ def draw_change(workspace: Workspace, change: str, rows: pd.DataFrame) -> None:
     st.markdown(f"**{CHANGES[change]}** · {count(len(rows), 'image')}")
     shown = tiles(workspace, rows["path"].head(STRIP_IMAGES))
     words = rows.drop_duplicates("path").set_index("path").loc[shown["path"], ["before", "after"]]
-    captions = [" → ".join(shortened(word, 24) for word in pair if word) for pair in words.itertuples(index=False)]
+    captions = [" → ".join(shortened_apart([word for word in pair if word], 24)) for pair in words.itertuples(index=False)]
     strip(workspace, shown.assign(caption=captions, badge=""), key=f"manifest.strip-{change}", size=112,
           wrap=True)
     if len(shown) < len(rows):
@@ -123,7 +129,8 @@ def draw_export(workspace: Workspace, history: pd.DataFrame) -> None:
     st.subheader("Export")
     names = dict(zip(history["path"], history["digest"].str[:12], strict=True))
     which, how, where = st.columns([1.2, 1, 2], vertical_alignment="bottom")
-    chosen = which.selectbox("Manifest", list(names), key="manifest.export", format_func=names.__getitem__)
+    newest = history["digest"].iloc[0]  # in the key: a manifest that was just built is the one to export
+    chosen = which.selectbox("Manifest", list(names), key=f"manifest.export-{newest}", format_func=names.__getitem__)
     form = how.selectbox("Format", list(FORMATS), key="manifest.format")
     out = where.text_input("Into the folder", value=str(workspace.root / "exports" / f"{names[chosen]}-{form}"),
                            key=f"manifest.out-{names[chosen]}-{form}")

@@ -5,8 +5,10 @@
 const views = new WeakMap();
 
 const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
+const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
 let lastId = Date.now(); // of an event; no two views of a session give the same
+let lastAskedFor = 0; // survives that a choice builds the gallery anew
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let view = views.get(parentElement);
@@ -75,6 +77,14 @@ class View {
     if (hadFocus) this.focusTile(this.focused, !back.length);
     this.fillLarge();
     if (data.answered === this.asked?.id) this.answered(data.refused);
+    if (data.asked_for) this.bringIntoView(data.asked_for);
+  }
+
+  bringIntoView(askedFor) {
+    const isNew = askedFor !== lastAskedFor;
+    lastAskedFor = askedFor;
+    const { top } = this.root.getBoundingClientRect();
+    if (isNew && (top < 0 || top > window.innerHeight - ROOM)) this.root.scrollIntoView({ behavior: "smooth" });
   }
 
   selectedAfter(turned, paths) {

@@ -89,7 +89,7 @@ def _as_it_is(rows: pd.DataFrame) -> pd.DataFrame:
 def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequence[Action] = (), *,
             sections: pd.DataFrame | None = None, describe: Describe = _as_it_is, describe_sections: Describe = _as_it_is,
             inspector: Callable[[str], None] | None = None, page_size: int = PAGE_SIZE, size: int = 150,
-            empty: str = "No images here.") -> Event | None:
+            empty: str = "No images here.", asked_for: int = 0) -> Event | None:
     """Show `tiles` as a paged grid and apply `actions` to what is selected in it.
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
@@ -99,12 +99,13 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
     `describe`, `describe_sections`: make these columns from the rows of one page, so that the other pages cost nothing;
     then `tiles` needs only `section`, and `sections` only `id`, before.
     `inspector`: called with the path of the image in focus, draws beside the grid; a click then selects only that image.
+    `asked_for`: rises when the person chose elsewhere on the page what is shown here; the browser then scrolls to it.
     Returns the click on an action without `decisions`, once.
     """
     if tiles.empty:
         st.caption(empty)
         return None
-    _paged(workspace, tiles, key, tuple(actions), sections, describe, describe_sections, inspector, page_size, size)
+    _paged(workspace, tiles, key, tuple(actions), sections, describe, describe_sections, inspector, page_size, size, asked_for)
     happened: Event | None = st.session_state.pop(f"{key}.event", None)
     return happened
 
@@ -131,7 +132,7 @@ def reset(key: str) -> None:
 @st.fragment
 def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[Action, ...], sections: pd.DataFrame | None,
            describe: Describe, describe_sections: Describe, inspector: Callable[[str], None] | None, page_size: int,
-           size: int) -> None:
+           size: int, asked_for: int) -> None:
     if st.session_state.pop(f"{key}.changed", False):
         st.rerun(scope="app")
     count = len(tiles) if sections is None else len(sections)
@@ -158,7 +159,7 @@ def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[A
                      "section": a.section, "help": a.help} for a in actions],
         "large": _large(workspace, st.session_state.get(f"{key}.large")),
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
-        "back": back,
+        "back": back, "asked_for": asked_for,
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:

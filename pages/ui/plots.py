@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.ui.text import count, plotly, shortened
+from pages.ui.text import count, plotly, shortened_apart
 
 GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#2f86a6", "#c75146", "#5a9a4d", "#d9922b", "#8a6fc4"
 LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
@@ -25,6 +25,7 @@ _ERRORS = [[0, "rgba(232,160,70,0.40)"], [0.5, "rgba(226,110,50,0.90)"], [1, "rg
 _HITS = [[0, "rgba(140,150,160,0.12)"], [1, "rgba(80,140,175,0.60)"]]
 _TITLED = {"l": 0, "r": 0, "t": 30, "b": 0}
 _TOOLS = _TITLED | {"t": 36}  # so that Plotly's tools, which show on hover, cover no point and no cell
+NO_TOOLS = {"displayModeBar": False}  # in a narrow window the tools would cover the title, and few points need no zoom
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> 
     shared: dict[str, Any] = {"mode": "markers", "hovertemplate": "%{customdata}<extra></extra>"}
     legend = len(colouring.names) <= LEGEND_LIMIT
     if legend:
-        for code, name in enumerate(colouring.names):
+        for code, name in enumerate(shortened_apart(colouring.names, 22)):
             mine = np.flatnonzero(colouring.code == code)
             if len(mine):
                 figure.add_scattergl(x=x[mine], y=y[mine], customdata=paths[mine],
-                                     name=f"{plotly(shortened(name, 22))} ({len(mine):,})",
+                                     name=f"{plotly(name)} ({len(mine):,})",
                                      marker={"size": size, "color": colouring.colours[code], "opacity": 0.8}, **shared)
     else:
         scale = [[i / (len(colouring.names) - 1), colour] for i, colour in enumerate(colouring.colours)]
@@ -114,7 +115,7 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height
                        marker={"symbol": "square", "size": float(np.clip(0.7 * side / max(k, 1), 5, 40)), "opacity": 0,
                                "color": "rgba(0,0,0,0)", "line": {"width": 2, "color": BLUE}},
                        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0}})
-    labels = {"tickvals": list(range(k)), "ticktext": [plotly(shortened(name, 24)) for name in names], "showgrid": False,
+    labels = {"tickvals": list(range(k)), "ticktext": [plotly(name) for name in shortened_apart(names, 24)], "showgrid": False,
               "zeroline": False, "range": [-0.5, k - 0.5], "tickfont": {"size": 11 if k <= 40 else 8}}
     figure.update_layout(height=side, margin=_TOOLS, hovermode="closest", dragmode="pan", uirevision="matrix",
                          xaxis=labels | {"title": {"text": "predicted"}, "tickangle": -60},

@@ -14,7 +14,7 @@ from hai_core import jobs, runs
 from hai_core.runs import Run
 from hai_core.workspace import Workspace
 from pages.ui import loaders
-from pages.ui.plots import curves, reliability
+from pages.ui.plots import NO_TOOLS, curves, reliability
 from pages.ui.progress import duration, job_panel, start_button
 from pages.ui.text import bold, text
 
@@ -63,11 +63,10 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
         return
     draw_figures(run)
     left, right = st.columns(2, gap="large")
-    with left:
-        st.plotly_chart(curves(run.history, "log_loss", "Log loss on the fold left out"), key="training.curve",
-                        alt="Log loss of every member by epoch")
-    with right:
-        st.plotly_chart(reliability({"out of fold": run.reliability}), key="training.reliability", alt="Reliability diagram")
+    left.plotly_chart(curves(run.history, "log_loss", "Log loss on the fold left out"), key="training.curve",
+                      alt="Log loss of every member by epoch", config=NO_TOOLS)
+    right.plotly_chart(reliability({"out of fold": run.reliability}), key="training.reliability", alt="Reliability diagram",
+                       config=NO_TOOLS)
     draw_members(run)
     if st.button("See which classes it confuses", key="training.confusions", icon=":material/grid_on:"):
         st.session_state["confusions.run"] = row["path"]
@@ -127,9 +126,9 @@ def _learning(workspace: Workspace) -> None:
         return
     left, right = st.columns(2, gap="large")
     left.plotly_chart(curves(history, "log_loss", "Log loss on the fold left out"), key="training.live-loss",
-                      alt="Log loss of the members trained so far")
+                      alt="Log loss of the members trained so far", config=NO_TOOLS)
     right.plotly_chart(curves(history, "accuracy", "Accuracy on the fold left out"), key="training.live-accuracy",
-                       alt="Accuracy of the members trained so far")
+                       alt="Accuracy of the members trained so far", config=NO_TOOLS)
 
 
 def learned(run: Path) -> pd.DataFrame:

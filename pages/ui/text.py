@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
+from collections.abc import Sequence
+
+WRAPPED = 66  # pixels of a table's row in which Streamlit wraps long names: it does from 4rem on
 
 # Made into arrows, dashes, links, icons and a logo after Markdown's escapes are resolved, in each stretch of plain text by
 # itself: an element without content, which leaves no trace in what a person copies, divides the stretch.
@@ -51,6 +55,13 @@ def shortened(name: object, limit: int = 28) -> str:
         return name
     tail = (limit - 1) // 2
     return name[: limit - 1 - tail] + "…" + name[-tail:]
+
+
+def shortened_apart(names: Sequence[str], limit: int = 28) -> list[str]:
+    """`shortened`, but no two different names come out alike: those that would stay whole."""
+    short = {name: shortened(name, limit) for name in names}
+    often = Counter(short.values())
+    return [short[name] if often[short[name]] == 1 else name for name in names]
 
 
 def count(n: int, unit: str) -> str:

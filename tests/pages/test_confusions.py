@@ -80,3 +80,8 @@ def test_counts_and_worst_images(four):
     assert list(four.worst(2)) == [1, 3]
     assert four.pairs.iloc[0][["class_a", "class_b", "count"]].tolist() == ["a", "b", 2]
     assert set(four.by_series["series"]) == {"s", "c"}
+
+
+def test_the_pairs_are_called_by_their_full_names(open_page, trained):
+    [pairs, *_] = [table.value for table in open_page("confusions").dataframe if "class_a" in table.value]
+    assert {*pairs["class_a"], *pairs["class_b"]} <= set(trained.classes)

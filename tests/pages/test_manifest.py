@@ -109,3 +109,23 @@ def test_a_damaged_manifest_is_named(open_page, build, decide, images):
     page = open_page("manifest")
     assert not page.exception
     assert "changed or damaged" in words(page)
+
+
+def test_after_a_build_the_new_manifest_is_the_one_to_export(open_page, build, decide, images, workspace):
+    build()
+    page = open_page("manifest")
+    decide(Decision("exclude", **about(images, 0)))
+    built, folder = build()
+    page.run()
+    [chosen] = [box for box in page.selectbox if box.label == "Manifest"]
+    assert chosen.value == str(folder)
+    [out] = [box for box in page.text_input if box.label == "Into the folder"]
+    assert out.value == str(workspace.root / "exports" / f"{built.digest[:12]}-imagefolder")
+
+
+def test_the_history_leaves_out_counts_that_are_always_0(open_page, build, decide):
+    build()
+    assert not {"merged_classes", "stale_decisions"} & set(open_page("manifest").dataframe[0].value)
+    decide(Decision("merge", label="K5_2019", value="K5_2021"))
+    build()
+    assert list(open_page("manifest").dataframe[0].value["merged_classes"]) == [2, 0]

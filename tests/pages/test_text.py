@@ -2,7 +2,7 @@ import html
 
 import pytest
 
-from pages.ui.text import bold, count, markup, plotly, shortened, text
+from pages.ui.text import bold, count, markup, plotly, shortened, shortened_apart, text
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "a\"b<c>,d'.jpg", "*x* _y_ `z` $k$", ":red[x] :material/add:", "[l](http://x.com)",
            "a -> b -- c", "&lt;b&gt; &amp;amp;", "라브4_5세대_2019_2024", "=1+1", "# x"]
@@ -51,3 +51,10 @@ def test_shortened_keeps_both_ends():
 
 def test_count():
     assert [count(1, "image"), count(2000, "image"), count(2, "class")] == ["1 image", "2,000 images", "2 classes"]
+
+
+def test_two_names_never_look_alike_when_they_are_shortened():
+    alike = ["더 뉴 그랜저 IG 하이브리드 2019_2022", "더 뉴 그랜저 IG 2.5 가솔린 2019_2022"]
+    assert len({shortened(name, 19) for name in alike}) == 1
+    assert shortened_apart([*alike, "Chevrolet Silverado 1500 2012", "short"], 19) == [
+        *alike, shortened("Chevrolet Silverado 1500 2012", 19), "short"]
