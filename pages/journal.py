@@ -10,10 +10,11 @@ import streamlit as st
 
 from hai_core.workspace import InputError, Workspace
 from pages.ui import decide, loaders, needs, state
-from pages.ui.text import count, text
+from pages.ui.text import WRAPPED, count, text
 
 COLUMNS = ["time", "author", "action", "state", "path", "label", "value", "other", "reason", "note"]
 SHOWN_CHANGES = 500  # rows of a preview
+TALLEST = 640  # pixels of a table, which fill a laptop's screen
 
 
 def main() -> None:
@@ -44,11 +45,12 @@ def _batches(workspace: Workspace, batches: pd.DataFrame, entries: pd.DataFrame)
     left, right = st.container(key="wide-journal").columns([2, 1], gap="medium")
     with left:
         st.caption("Choose a batch to see what it did and to undo it.")
-        chosen = st.dataframe(shown, hide_index=True, on_select="rerun", selection_mode="single-row", key="journal-batches",
-                              column_config={"#": st.column_config.NumberColumn(width=40),
-                                             "When": st.column_config.DatetimeColumn(width=125, format="YYYY-MM-DD HH:mm"),
-                                             "Who": st.column_config.TextColumn(width=80),
-                                             "State": st.column_config.TextColumn(width=60)})
+        chosen = st.dataframe(shown, hide_index=True, height=_height(shown), key="journal-batches", on_select="rerun",
+                              selection_mode="single-row", column_config={
+                                  "#": st.column_config.NumberColumn(width=40),
+                                  "When": st.column_config.DatetimeColumn(width=125, format="YYYY-MM-DD HH:mm"),
+                                  "Who": st.column_config.TextColumn(width=80),
+                                  "State": st.column_config.TextColumn(width=60)})
     rows = chosen["selection"]["rows"]
     with right:
         _batch(workspace, decided.iloc[rows[0] if rows else 0], entries)
@@ -78,7 +80,11 @@ def _preview(workspace: Workspace, batch: str) -> None:
         st.caption("Undoing it would change nothing: later decisions hold.")
         return
     st.caption("What undoing it would change:")
-    st.dataframe(changes.head(SHOWN_CHANGES), hide_index=True)
+    about = changes["path"].where(changes["path"] != "", changes["class"])
+    st.dataframe(changes.head(SHOWN_CHANGES).assign(about=about), hide_index=True, row_height=WRAPPED,
+                 column_order=["about", "what", "before", "after"], column_config={
+                     "about": st.column_config.TextColumn(width=120), "what": st.column_config.TextColumn(width=72),
+                     "before": st.column_config.TextColumn(width=80), "after": st.column_config.TextColumn(width=80)})
 
 
 def _decisions(entries: pd.DataFrame, batches: pd.DataFrame) -> None:
@@ -101,7 +107,11 @@ def _decisions(entries: pd.DataFrame, batches: pd.DataFrame) -> None:
         keep &= table["state"].str.split(":").str[0].isin(kept)
     shown = table[keep].sort_values("seq", ascending=False)
     st.caption(f"{count(len(shown), 'decision')}")
-    st.dataframe(shown[COLUMNS], hide_index=True, column_config={"label": "class"})
+    st.dataframe(shown[COLUMNS], hide_index=True, height=_height(shown), column_config={"label": "class"})
+
+
+def _height(table: pd.DataFrame) -> int:
+    return min(35 * (len(table) + 1) + 3, TALLEST)
 
 
 def _state(live: bool, stale: str) -> str:

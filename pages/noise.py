@@ -17,6 +17,11 @@ from pages.ui.text import bold, count, text
 
 KINDS = {"noise": "Doubtful labels", "outliers": "Outliers", "quality": "Quality"}
 SHOWN = {"open": "To review", "done": "Reviewed", "all": "All images"}
+FIGURE = {  # kind -> what the figure on an image is, and its direction
+    "noise": ("Probability that the label is right", "0%: surely wrong, 100%: surely right."),
+    "outliers": ("Typical of its class", "0%: far from everything, 100%: typical."),
+    "quality": ("Quality in this respect", "0%: worst, 100%: fine."),
+}
 TYPICAL = 6  # images shown of a class
 
 
@@ -100,14 +105,15 @@ def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) ->
     """The image in focus, large, with what is known about it and typical images of its classes."""
     row = table[table["path"] == path].iloc[0]
     galleries.picture(workspace, path, key=f"{kind}-focus")
+    if kind == "quality":
+        st.markdown(text(row["reason"]))
+    figure, direction = FIGURE[kind]
+    st.markdown(f"{figure}: {bold(_percent(row['score']))}", help=f"The figure on each image. {direction}")
     if kind == "noise":
-        st.markdown(f"Probability that the label is right: {bold(_percent(row['score']))}")
         _typical(workspace, "Labelled", row["now"], "label-given")
         if row["suggested_label"] not in ("", row["now"]):
             _typical(workspace, "Suggested", row["suggested_label"], "label-suggested")
     else:
-        if kind == "quality":
-            st.markdown(text(row["reason"]))
         _typical(workspace, "Typical of", row["now"], "label-given")
 
 

@@ -42,10 +42,11 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame:
     """The findings of a kind. Before the first search: says so, offers it, shows its progress, and stops the page."""
     table = loaders.findings(kind, workspace)
     if table is None:
-        if not progress.runs(workspace, ("find",)):
+        busy = progress.runs(workspace, ("find",))
+        if not busy:
             st.info(f"Not looked for yet: {KINDS[kind]}.", icon=":material/search:")
             progress.start_button(f"Look for {KINDS[kind]}", workspace, find_command(workspace, kind), f"need-{kind}")
-        progress.job_panel(workspace, "find", key=f"need-{kind}")
+        progress.job_panel(workspace, "find" if busy else f"find {kind}", ended=int(not busy), key=f"need-{kind}")
         st.stop()
     if not loaders.findings_are_current(kind, workspace):
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from hai_core import jobs
 from hai_core.decisions import Journal
 from hai_core.records import Decision
 
@@ -105,3 +106,25 @@ def test_what_a_merge_has_settled_is_not_suspicious_and_a_dropped_class_is_not_s
     [data] = shown(app)
     assert [tile["caption"] for tile in data["tiles"]] == [name, name]
     assert not any(line.value.startswith("Suggested") for line in app.markdown)
+
+
+@pytest.mark.parametrize(("kind", "score", "said"), [
+    ("outliers", 0.05, "Typical of its class: **5%**"), ("quality", 0.001, "Quality in this respect: **< 1%**")])
+def test_the_figure_on_the_images_is_explained_beside_them(open_page, images, store_findings, kind, score, said):
+    store_findings(kind, images[["path", "label"]].assign(score=score, problem="dark", reason="dark"))
+    app = open_page("noise", kind=kind)
+    [line] = [line for line in app.markdown if line.value.replace("\\", "").startswith(said)]
+    assert "The figure on each image" in line.help
+
+
+def test_before_the_search_only_jobs_of_this_kind_are_shown(open_page, workspace):
+    with jobs._engine(workspace).begin() as connection:
+        for second, kind in enumerate(("noise", "duplicates")):
+            folder = workspace.jobs / f"20260101-00000{second}-abcdef"
+            folder.mkdir(parents=True)
+            (folder / "exit.json").write_text(json.dumps({"code": 0, "result": None}))
+            connection.execute(jobs._jobs.insert().values(
+                id=folder.name, workspace=workspace.id, host="here", argv=json.dumps(["find", kind]), pid=0, created=0.0,
+                started=f"2026-01-01T00:00:0{second}+00:00"))
+    shown_commands = [code.value for code in open_page("noise").code if "hai_core" in code.value]
+    assert shown_commands == ["python -m hai_core find noise"]
