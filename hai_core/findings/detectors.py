@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hai_core import catalog
+from hai_core import catalog, progress
 from hai_core import projection as projections
 from hai_core.backbones import DEFAULT, PACKAGED
 from hai_core.findings import inputs, keep
@@ -21,6 +21,7 @@ from hai_core.findings.noise import noise
 from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
 from hai_core.findings.outliers import outliers
 from hai_core.findings.quality import quality
+from hai_core.findings.shortcuts import SHORTCUT, shortcuts
 from hai_core.workspace import InputError, Workspace
 
 ALL_PACKAGED = "+".join(PACKAGED)  # what judges labels: three see more than one, and each has its own errors
@@ -72,8 +73,15 @@ def _another(folder: Path, workspace: Workspace) -> Path:
 
 
 def find_quality(workspace: Workspace, *, all: bool = False) -> pd.DataFrame:
-    """A row for each image and problem beyond its limit; with `all`, for every image and problem."""
-    return quality(inputs.curated(workspace)[0], all=all)
+    """A row for each image and problem beyond its limit; with `all`, for every image and problem.
+
+    Properties that give the class away are said beside it: they are about no single image.
+    """
+    images = inputs.curated(workspace)[0]
+    found = shortcuts(images)
+    for reason in found.loc[found["score"] < SHORTCUT, "reason"]:
+        progress.say(f"a possible shortcut: {reason}")
+    return quality(images, all=all)
 
 
 def find_noise(workspace: Workspace, *, backbone: str = ALL_PACKAGED, seed: int = 0) -> pd.DataFrame:
