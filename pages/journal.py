@@ -82,6 +82,7 @@ def _preview(workspace: Workspace, batch: str) -> None:
     st.caption("What undoing it would change:")
     about = changes["path"].where(changes["path"] != "", changes["class"])
     st.dataframe(changes.head(SHOWN_CHANGES).assign(about=about), hide_index=True, row_height=WRAPPED,
+                 height=WRAPPED * min(len(changes), 5) + 38,
                  column_order=["about", "what", "before", "after"], column_config={
                      "about": st.column_config.TextColumn(width=120), "what": st.column_config.TextColumn(width=72),
                      "before": st.column_config.TextColumn(width=80), "after": st.column_config.TextColumn(width=80)})
