@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from hai_core.neighbors import cosine_neighbors
 from hai_core.workspace import InputError
 
 Method = Literal["tsne", "umap", "pca"]
@@ -41,6 +42,17 @@ def project(features: npt.NDArray[np.float32], method: Method = "tsne", seed: in
         mapper = umap.UMAP(n_neighbors=min(15, len(features) - 1), random_state=seed,
                            init="spectral" if len(features) > 20 else "random")
         return np.asarray(mapper.fit_transform(reduced), np.float32)
+
+
+def place(features: npt.NDArray[np.float32], known: npt.NDArray[np.float32], points: npt.NDArray[np.float32]
+          ) -> npt.NDArray[np.float32]:
+    """Coordinates (M, 2) of new images `features` (M, D) on the map `points` (N, 2) of `known` (N, D), which does not move.
+
+    Each stands at the median of its 10 nearest neighbours by cosine, as openTSNE starts new points.
+    """
+    nearest, _ = cosine_neighbors(known, 10, queries=features)
+    placed: npt.NDArray[np.float32] = np.median(points[nearest], axis=1).astype(np.float32)
+    return placed
 
 
 def reduce(features: npt.NDArray[np.float32], dimensions: int, seed: int) -> npt.NDArray[np.float32]:

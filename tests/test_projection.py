@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hai_core.projection import project
+from hai_core.projection import place, project
 from hai_core.workspace import InputError
 
 
@@ -39,3 +39,15 @@ def test_few_images(method, n):
 def test_an_unknown_method_is_refused():
     with pytest.raises(InputError, match="mds"):
         project(np.zeros((9, 3), np.float32), "mds")
+
+
+def test_new_images_are_placed_among_those_they_resemble():
+    features, codes = groups()
+    points = project(features, "pca")
+    rng = np.random.default_rng(9)
+    order = rng.permutation(len(features))
+    old, new = order[:90], order[90:]
+    placed = place(features[new], features[old], points[old])
+    everything = np.concatenate([points[old], placed])
+    assert purity(everything, codes[order]) > 0.95
+    assert purity(np.concatenate([points[old], placed[::-1]]), codes[order]) < 0.9  # places of other images

@@ -24,6 +24,7 @@ from hai_core.findings.quality import quality
 from hai_core.findings.shortcuts import SHORTCUT, shortcuts
 from hai_core.workspace import InputError, Workspace
 
+NEW = 0.2  # share of images without a place on the last map beyond which it is made anew
 ALL_PACKAGED = "+".join(PACKAGED)  # what judges labels: three see more than one, and each has its own errors
 
 
@@ -99,16 +100,37 @@ def find_outliers(workspace: Workspace, *, backbone: str = DEFAULT) -> pd.DataFr
 
 def find_clusters(workspace: Workspace, *, projection: projections.Method = "tsne", clusters: int | None = None,
                   distance: float | None = None, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
-    """Every readable image once, in catalog order: path, label, cluster, x, y.
+    """Every readable image once, in catalog order: path, label, cluster, x, y, sha256.
 
-    Without `clusters` or `distance` there are as many clusters as classes.
+    Without `clusters` or `distance` there are as many clusters as classes. When the last map was made the same way and has at
+    least four in five of the images, they stay where they are and the new ones are placed among them.
     """
     images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
     if clusters is None and distance is None:
         clusters = min(max(images.table["label"].nunique(), 1), len(features))
     number = cluster(features, count=clusters, distance=distance, seed=seed)
-    points = projections.project(features, projection, seed)
-    return images.table[["path", "label"]].assign(cluster=number, x=points[:, 0], y=points[:, 1])
+    sha256 = images.table["sha256"]
+    points = _last_places(workspace, images.table, {"projection": projection, "backbone": backbone, "seed": seed})
+    new = np.isnan(points[:, 0])
+    if new.mean() > NEW:
+        points = projections.project(features, projection, seed)
+    elif new.any():
+        points[new] = projections.place(features[new], features[~new], points[~new])
+    return images.table[["path", "label"]].assign(cluster=number, x=points[:, 0], y=points[:, 1], sha256=sha256)
+
+
+def _last_places(workspace: Workspace, images: pd.DataFrame, made: Mapping[str, object]) -> npt.NDArray[np.float32]:
+    """(N, 2) where the stored map has the images, by path and content or else by content; NaN unless it was `made` this way."""
+    from hai_core import findings  # not above: it imports this module
+
+    card, last = findings.card("clusters", workspace), findings.load("clusters", workspace)
+    options = {"projection": "tsne", "backbone": DEFAULT, "seed": 0} | (card["options"] if card else {})
+    if last is None or "sha256" not in last or {name: options[name] for name in made} != made:
+        return np.full((len(images), 2), np.nan, np.float32)
+    last = last.set_index(["path", "sha256"])[["x", "y"]]
+    places = last.reindex(pd.MultiIndex.from_frame(images[["path", "sha256"]])).to_numpy(np.float32)
+    by_content = last.groupby(level="sha256").first().reindex(images["sha256"]).to_numpy(np.float32)
+    return np.where(np.isnan(places), by_content, places)
 
 
 def find_merges(workspace: Workspace, *, backbone: str = ALL_PACKAGED, seed: int = 0) -> pd.DataFrame:

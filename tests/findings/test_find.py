@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import tiny
@@ -74,6 +75,21 @@ def test_every_kind_is_computed_from_nothing_and_stored(workspace, kind):
     if kind in ("noise", "outliers", "clusters"):
         assert sorted(table["path"]) == readable(workspace)
     pd.testing.assert_frame_equal(findings.find(kind, workspace), table)
+
+
+def test_a_map_stays_where_it_is_when_images_come(workspace):
+    first = findings.find("clusters", workspace).set_index("path")[["x", "y"]]
+    (workspace.images / CLASSES[0] / "00.jpg").rename(workspace.images / CLASSES[0] / "renamed.jpg")
+    (workspace.images / CLASSES[0] / "new.jpg").write_bytes(image_bytes(make_image(7, (50, 38))))
+    catalog.index(workspace)
+    second = findings.find("clusters", workspace).set_index("path")[["x", "y"]]
+    kept = first.index.intersection(second.index)
+    assert len(kept) == len(first) - 1
+    pd.testing.assert_frame_equal(first.loc[kept], second.loc[kept])
+    assert second.loc[f"{CLASSES[0]}/renamed.jpg"].tolist() == first.loc[f"{CLASSES[0]}/00.jpg"].tolist()
+    assert np.isfinite(second.loc[f"{CLASSES[0]}/new.jpg"]).all()
+    other = findings.find("clusters", workspace, seed=1).set_index("path")[["x", "y"]]
+    assert not np.allclose(other, second)
 
 
 def test_embeddings_are_computed_once_for_all_kinds(workspace, model):
