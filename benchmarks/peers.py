@@ -1,0 +1,107 @@
+"""Other tools' findings in our columns. Run by the benchmarks, in the environment of requirements-bench.txt; needs no hai_core.
+
+    PYTHON benchmarks/peers.py imagededup|fastdup|cleanvision|cleanvision-quality IMAGES OUT.csv
+
+Each is called as its documentation does it, imagededup's PHash with our radius of 10 bits. Groups are the connected sets of the
+pairs that a tool reports; the first path is the kept one (none of them chooses). imagededup's CNN and fastdup's larger models
+fetch their weights from the network and are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+
+Sets = list[list[str]]
+
+
+def imagededup(root: str) -> Sets:
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")  # see hai_core/torchvision_shim.py
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    from imagededup.methods import PHash
+
+    method = PHash(verbose=False)
+    hashes = method.encode_images(image_dir=root, recursive=True)
+    found = method.find_duplicates(encoding_map=hashes, max_distance_threshold=10)
+    return connected((path, other) for path, others in found.items() for other in others)
+
+
+def fastdup(root: str) -> Sets:
+    import fastdup as tool
+
+    with tempfile.TemporaryDirectory() as work:
+        run = tool.create(input_dir=root, work_dir=work)
+        run.run(overwrite=True, verbose=False)
+        components, _ = run.connected_components()
+    groups = components.groupby("component_id")["filename"].apply(list)
+    return [[os.path.relpath(os.path.join(root, path), root) for path in paths] for paths in groups if len(paths) > 1]
+
+
+def cleanvision(root: str) -> Sets:
+    from cleanvision import Imagelab
+
+    lab = Imagelab(filepaths=readable(root), verbose=False)
+    lab.find_issues({"exact_duplicates": {}, "near_duplicates": {}}, verbose=False)
+    sets = [paths for kind in ("exact_duplicates", "near_duplicates") for paths in lab.info[kind]["sets"]]
+    return connected((os.path.relpath(paths[0], root), os.path.relpath(path, root)) for paths in sets for path in paths[1:])
+
+
+def cleanvision_quality(root: str) -> list[tuple[str, str]]:
+    from cleanvision import Imagelab
+
+    lab = Imagelab(filepaths=readable(root), verbose=False)
+    lab.find_issues(verbose=False)
+    problems = [name for name in lab.issues if name.startswith("is_") and name.endswith("_issue") and "duplicates" not in name]
+    return [(os.path.relpath(path, root), problem[3:-6]) for problem in problems
+            for path in lab.issues.index[lab.issues[problem]]]
+
+
+def readable(root: str) -> list[str]:
+    """What Pillow recognises: CleanVision stops with a traceback at a file that is no image."""
+    from PIL import Image
+
+    paths = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            try:
+                with Image.open(os.path.join(folder, name)) as image:
+                    image.load()
+            except OSError:
+                continue
+            paths.append(os.path.join(folder, name))
+    return sorted(paths)
+
+
+def connected(pairs: Iterable[tuple[str, str]]) -> Sets:
+    group: dict[str, set[str]] = {}
+    for a, b in pairs:
+        merged = group.get(a, {a}) | group.get(b, {b})
+        group.update(dict.fromkeys(merged, merged))
+    return [sorted(paths) for paths in {id(paths): paths for paths in group.values()}.values() if len(paths) > 1]
+
+
+def main() -> None:
+    name, root, out = sys.argv[1:]
+    if name == "cleanvision-quality":
+        found = cleanvision_quality(root)
+        rows = [{"path": path, "problem": problem} for path, problem in found]
+        names = ["path", "problem"]
+    else:
+        sets = {"imagededup": imagededup, "fastdup": fastdup, "cleanvision": cleanvision}[name](root)
+        rows = [{"group": str(number), "path": path, "keep": str(place == 0), "kind": name}
+                for number, paths in enumerate(sets) for place, path in enumerate(sorted(paths))]
+        names = ["group", "path", "keep", "kind"]
+    with open(out, "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
