@@ -227,6 +227,7 @@ def test_after_a_refusal_no_quick_key_is_lost_while_its_notice_comes_and_goes(
     page.keyboard.type("K5_2019")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("stAlert")).to_contain_text("K5_2019")
+    expect(page.get_by_text("saving…")).to_have_count(0)  # keys from before the gallery knows of the refusal are dropped
     for key in ("x", "k", "u", "x"):
         page.keyboard.press(key)
     expect(page.get_by_test_id("tile").first).to_have_attribute("data-path", shown[4])
