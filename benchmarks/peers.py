@@ -39,6 +39,8 @@ def fastdup(root: str) -> Sets:
         run = tool.create(input_dir=root, work_dir=work)
         run.run(overwrite=True, verbose=False)
         components, _ = run.connected_components()
+    if "filename" not in components:  # no copy at all
+        return []
     groups = components.groupby("component_id")["filename"].apply(list)
     return [[os.path.relpath(os.path.join(root, path), root) for path in paths] for paths in groups if len(paths) > 1]
 

@@ -51,7 +51,7 @@ def start_app() -> Iterator[object]:
         port = _free_port()
         environment = os.environ | {"HAI_WORKSPACES": str(folder / "workspaces"), "HAI_CACHE": str(folder / "cache"),
                                     "HAI_AUTHOR": "tester", "OMP_NUM_THREADS": "1"}
-        for name in ("HAI_WORKSPACE", "HAI_DATABASE_URL"):
+        for name in ("HAI_WORKSPACE", "HAI_DATABASE_URL", "HAI_RUNTIME"):
             environment.pop(name, None)
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / "server.log"
