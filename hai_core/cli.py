@@ -294,9 +294,10 @@ def _decide(arguments: argparse.Namespace) -> Result:
         settled = len(suggested) - len(decisions)
         if settled:
             progress.say(f"{settled} of {len(suggested)} suggestions left out: a person has decided on them already")
-    if not decisions and not settled:
-        raise InputError(f"{arguments.source or arguments.accept} holds no decision to write")
+    if not decisions and arguments.source:
+        raise InputError(f"{arguments.source} holds no decision to write")
     if not decisions:
+        progress.say(f"{arguments.accept} suggests nothing that is still to be decided")
         return {"batch": "", "applied": 0, "rejected": 0, "settled": settled}
     batch = journal.append(decisions, images, author=arguments.by, note=note, skip_invalid=arguments.skip_invalid)
     for row, reason in batch.rejected:

@@ -113,6 +113,13 @@ def test_accepting_a_table_twice_writes_nothing_the_second_time(workspace, tmp_p
     assert (again["batch"], again["applied"], again["settled"]) == ("", 0, 1)
 
 
+def test_a_table_without_suggestions_is_no_fault(workspace, tmp_path, capsys):
+    pd.DataFrame(columns=["path", "problem", "score", "reason"]).to_csv(tmp_path / "q.csv", index=False)
+    assert result(capsys, "decide", "-w", workspace, "--accept", tmp_path / "q.csv")["applied"] == 0
+    pd.DataFrame(columns=["action", "path"]).to_csv(tmp_path / "d.csv", index=False)
+    assert "d.csv holds no decision" in refusal(capsys, "decide", "-w", workspace, "--from", tmp_path / "d.csv")
+
+
 def test_decide_undo_redo(workspace, tmp_path, capsys):
     rows = decide(tmp_path, [{"action": "exclude", "path": 'B, "c"/=3.jpg'},
                              {"action": "relabel", "path": "아리아/1.jpg", "value": 'B, "c"'}])
