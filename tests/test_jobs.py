@@ -81,7 +81,8 @@ def test_an_unreaped_process_counts_as_gone(workspace: Workspace, monkeypatch: p
 def test_another_process_with_the_same_number_is_not_the_job(workspace: Workspace) -> None:
     job = wait(workspace, jobs.start(workspace, ["index"], program=program("os.kill(os.getpid(), 9)")))
     with jobs._engine(workspace).begin() as connection:
-        connection.execute(jobs._jobs.update().values(pid=os.getpid(), created=job.created - 60))
+        earlier = psutil.Process().create_time() - 60
+        connection.execute(jobs._jobs.update().values(pid=os.getpid(), created=earlier))
     reused = jobs.get(workspace, job.id)
     assert reused.state == "died"
     jobs.cancel(reused)  # would end this test run
