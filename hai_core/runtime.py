@@ -117,17 +117,25 @@ def _openvino(backbone: Backbone) -> Callable[[Sequence[Crop]], Features]:
         "PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32",  # it would take bfloat16 where there is some
         "ENABLE_CPU_PINNING": False})
 
+    at_once = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+
     def run(crops: Sequence[Crop]) -> Features:
         features = np.empty((len(crops), backbone.dim), np.float32)
+        # Not AsyncInferQueue: a thread that still waits to leave its Python callback when the model is destroyed waits for
+        # ever, and the destroyer for it.
+        requests = [compiled.create_infer_request() for _ in range(at_once)]
 
-        def keep(request: Any, row: int) -> None:
+        def keep(row: int) -> None:
+            request = requests[row % len(requests)]
+            request.wait()
             features[row] = request.get_output_tensor(0).data.reshape(-1)
 
-        queue = ov.AsyncInferQueue(compiled)  # one image a request: features do not depend on the batch
-        queue.set_callback(keep)
-        for row, pixels in enumerate(crops):
-            queue.start_async({0: pixels[None]}, row)
-        queue.wait_all()
+        for row, pixels in enumerate(crops):  # one image a request: features do not depend on the batch
+            if row >= len(requests):
+                keep(row - len(requests))
+            requests[row % len(requests)].start_async({0: pixels[None]})
+        for row in range(max(0, len(crops) - len(requests)), len(crops)):
+            keep(row)
         return features
 
     _check(backbone, run)
