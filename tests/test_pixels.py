@@ -134,7 +134,7 @@ def test_damaged_metadata_says_nothing_against_the_pixels() -> None:
 def test_hashes_of_small_images_are_imagehashs() -> None:
     for seed in range(20):
         image = make_image(seed, (95, 64))
-        assert bits_apart(pixels.perceptual_hashes(image)[0], reference_phash(image)) == 0
+        assert bits_apart(pixels.perceptual_hashes(np.asarray(image))[0], reference_phash(image)) == 0
 
 
 def test_hashes_are_those_of_imagehash() -> None:
@@ -152,7 +152,7 @@ def test_hashes_are_those_of_imagehash() -> None:
 
 
 def test_hashes_fit_signed_64_bits() -> None:
-    hashes = [hash for seed in range(20) for hash in pixels.perceptual_hashes(make_image(seed))]
+    hashes = [hash for seed in range(20) for hash in pixels.perceptual_hashes(np.asarray(make_image(seed)))]
     assert -(2**63) <= min(hashes) < 0
     assert np.array(hashes, np.int64).view(np.uint64).tolist() == [hash & (2**64 - 1) for hash in hashes]
 
@@ -166,6 +166,19 @@ def test_a_large_jpeg_is_decoded_small(size: tuple[int, int], scale: str) -> Non
     assert min(decoded.image.size) >= 256
     assert decode(data).image.size == size
     assert decode(image_bytes(make_image(3, (600, 520)), "PNG"), least_side=256).decoded == "full"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}], ids=str)
+@pytest.mark.parametrize("least_side", [None, 256])
+@pytest.mark.parametrize("size", [(601, 533), (1100, 1500), (90, 61)])
+def test_the_fast_decoder_gives_the_pixels_that_pillow_gives(size: tuple[int, int], least_side: int | None,
+                                                            options: dict[str, object]) -> None:
+    data = image_bytes(make_image(8, size), **options)
+    with Image.open(io.BytesIO(data)) as image:
+        if least_side:
+            image.draft(None, (least_side, least_side))
+        assert pixels._jpeg_pixels(data, image, image.decoderconfig[0] if least_side and image.decoderconfig else 1) is not None
+        np.testing.assert_array_equal(decode(data, least_side=least_side).pixels, np.asarray(image))
 
 
 def hashes_of_measured_and_full(data: bytes) -> int:
@@ -243,7 +256,7 @@ def test_any_exception_of_pillow_is_an_unreadable_image(monkeypatch: pytest.Monk
     def explode(*args: object) -> None:
         raise RecursionError("tag 7 holds itself")
 
-    data = image_bytes(PHOTO)
+    data = image_bytes(PHOTO, "PNG")
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", explode)
     with pytest.raises(UnreadableImage, match=r"tag 7 holds itself \(RecursionError\)"):
         decode(data)

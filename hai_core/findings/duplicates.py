@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hai_core.findings import keep
-from hai_core.findings.pairs import Pairs, Rows, Thumbnails, candidates
+from hai_core.findings.pairs import Pairs, Rows, Thumbnails, candidates, connected
 
 COLUMNS = ["group", "path", "label", "kind", "distance", "unit", "keep", "reason", "cross_class"]
 TYPES = {"group": "int64", "path": "str", "label": "str", "kind": "str", "distance": "float64", "unit": "str", "keep": "bool",
@@ -43,14 +43,14 @@ def duplicates(images: pd.DataFrame, features: npt.NDArray[np.float32] | None, t
     outside = np.zeros(len(images), bool) if reference is None else reference
     images = images.assign(excluded=np.zeros(len(images), bool) if excluded is None else excluded)
     pairs = Pairs(images, features, thumbnails)
-    pairs.confirm(*candidates(images, features, reference))
-    involved = pairs.involved()
+    maybe = candidates(images, features, reference)
+    involved = np.unique(pairs.connect(maybe, np.ones(len(images), bool)))
     if not len(involved):
         return _table([])
     quality = keep.quality(images.iloc[involved], steps(images.iloc[involved]), pairs.grey(involved))
     judged = _spread(quality, involved, len(images))
     rows: list[dict[str, Any]] = []
-    for number, group in enumerate(_groups(images, pairs, judged, set(not_duplicates), outside)):
+    for number, group in enumerate(_groups(images, pairs, maybe, judged, set(not_duplicates), outside)):
         rows += _rows(number, group, images, pairs, judged)
     return _table(rows)
 
@@ -62,25 +62,22 @@ class _Group:
     members: list[int]
 
 
-def _groups(images: pd.DataFrame, pairs: Pairs, quality: keep.Quality, parted: set[frozenset[str]],
+def _groups(images: pd.DataFrame, pairs: Pairs, maybe: Rows, quality: keep.Quality, parted: set[frozenset[str]],
             outside: npt.NDArray[np.bool_]) -> list[_Group]:
     """Take the best image of every connected set and what matches it; go on with what is left."""
-    paths = images["path"].to_numpy()
-    edges, groups = pairs.matching(), []
-    while len(edges):
-        sets = _connected(edges)
+    paths, left, groups = images["path"].to_numpy(), np.ones(len(images), bool), []
+    while len(matching := pairs.connect(maybe, left)):
+        sets = connected(matching)
         chosen = [_choose(rows, images, quality, outside) for rows in sets]
         others = [[row for row in rows if row != kept and not (outside[row] and outside[kept])]
                   for rows, (kept, _) in zip(sets, chosen, strict=True)]
         asked = [sorted((kept, row)) for rows, (kept, _) in zip(others, chosen, strict=True) for row in rows]
-        pairs.confirm(*np.array(asked, np.int64).reshape(-1, 2).T)
-        gone: set[int] = set()
+        pairs.confirm(np.array(asked, np.int64).reshape(-1, 2))
         for rows, (kept, reason) in zip(others, chosen, strict=True):
             members = [row for row in rows if pairs.match(kept, row) and frozenset((paths[row], paths[kept])) not in parted]
             if members:
                 groups.append(_Group(kept, reason, members))
-            gone |= {kept, *members}
-        edges = edges[~np.isin(edges, list(gone)).any(axis=1)]
+            left[[kept, *members]] = False
     return sorted(groups, key=lambda group: min(group.kept, *group.members))
 
 
@@ -89,19 +86,6 @@ def _choose(rows: list[int], images: pd.DataFrame, quality: keep.Quality, outsid
     if theirs:
         return theirs[0], "kept: it belongs to the other folder"
     return keep.best(rows, images, quality)
-
-
-def _connected(edges: Rows) -> list[list[int]]:
-    """Connected sets of rows, in order of their first row."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, codes = np.unique(edges, return_inverse=True)
-    codes = codes.reshape(edges.shape)
-    graph = coo_array((np.ones(len(codes), np.int8), (codes[:, 0], codes[:, 1])), shape=(len(rows), len(rows)))
-    _, component = connected_components(graph, directed=False)
-    order = np.argsort(component, kind="stable")
-    return [rows[part].tolist() for part in np.split(order, np.flatnonzero(np.diff(component[order])) + 1)]
 
 
 def _spread(quality: keep.Quality, rows: Rows, size: int) -> keep.Quality:

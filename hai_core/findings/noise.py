@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import brentq, minimize_scalar
 
 from hai_core.findings.out_of_fold import OutOfFold
 from hai_core.probabilities import SMALLEST, softmax
@@ -83,6 +82,8 @@ def fit(judged: OutOfFold) -> Fitted:
         own, by_mistake, share = sharpened(log_t)
         return -float(np.log((1 - share) * own[fair] + share * by_mistake[fair] + SMALLEST).mean())
 
+    from scipy.optimize import minimize_scalar
+
     best = minimize_scalar(loss, bounds=(np.log(0.3), np.log(1.5)), method="bounded", options={"xatol": 0.01})
     own, by_mistake, share = sharpened(float(best.x))
     right = (1 - share) * own + SMALLEST
@@ -110,6 +111,8 @@ def _share(own: Floats, by_mistake: Floats) -> float:
 
     def slope(share: float) -> float:
         return float(((by_mistake - own) / ((1 - share) * own + share * by_mistake + SMALLEST)).sum())
+
+    from scipy.optimize import brentq
 
     if slope(FEWEST) <= 0:
         return FEWEST

@@ -21,8 +21,8 @@ Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 def candidates(images: pd.DataFrame, features: npt.NDArray[np.float32] | None,
-                reference: npt.NDArray[np.bool_] | None) -> tuple[Rows, Rows]:
-    """Pairs a < b of rows of `images` that may be copies of each other.
+                reference: npt.NDArray[np.bool_] | None) -> Rows:
+    """Pairs (P, 2), a < b, of rows of `images` that may be copies of each other.
 
     Those of equal bytes or pixels (each with the first of them), and of different content those near in Hamming space (as they
     are, or one mirrored) or, with `features` (N, D), in cosine space. With `reference` (N,) only pairs of a reference image
@@ -44,8 +44,7 @@ def candidates(images: pd.DataFrame, features: npt.NDArray[np.float32] | None,
     if reference is not None:
         pairs = pairs[:, reference[pairs[0]] != reference[pairs[1]]]
     pairs = np.sort(pairs[:, pairs[0] != pairs[1]], axis=0)
-    a, b = np.unique(pairs, axis=1)
-    return a, b
+    return np.unique(pairs.T, axis=0)
 
 
 def _first(names: pd.Series) -> Rows:
@@ -83,11 +82,35 @@ class Pairs:
         self._grey: dict[int, npt.NDArray[np.uint8]] = {}
         self._known: dict[tuple[int, int], Match | None] = {}
 
-    def confirm(self, a: Rows, b: Rows) -> None:
-        """Compare the pairs a < b that were not compared yet."""
+    def connect(self, maybe: Rows, rows: npt.NDArray[np.bool_]) -> Rows:
+        """The pairs that match among `rows` (N,), after comparing as many of `maybe` (P, 2), a < b, as connect all copies.
+
+        Each connected set is compared with the nearest of the others (Boruvka, 1926) as long as that finds matches, then all
+        that is left: of many copies of one photo few pairs are compared.
+        """
+        open_ = maybe[rows[maybe].all(axis=1)]
+        bits = np.bitwise_count(np.stack([self._hash, self._mirror])[:, open_[:, 1]] ^ self._hash[open_[:, 0]]).min(axis=0)
+        open_ = open_[np.argsort(bits, kind="stable")]
+        matches, before = self._matching(rows), -1
+        while True:
+            part = _components(matches, len(rows))[open_]
+            apart = (part[:, 0] != part[:, 1]) & np.array([tuple(pair) not in self._known for pair in open_.tolist()], bool)
+            open_, part = open_[apart], part[apart]
+            if not len(open_):
+                return matches
+            nearest = np.unique(np.concatenate([np.unique(part[:, end], return_index=True)[1] for end in (0, 1)]))
+            self.confirm(open_[nearest] if len(matches) > before else open_)
+            matches, before = self._matching(rows), len(matches)
+
+    def _matching(self, rows: npt.NDArray[np.bool_]) -> Rows:
+        pairs = np.array([pair for pair, found in self._known.items() if found], np.int64).reshape(-1, 2)
+        return pairs[rows[pairs].all(axis=1)]
+
+    def confirm(self, asked: Rows) -> None:
+        """Compare the pairs (P, 2), a < b, that were not compared yet."""
         from hai_core.findings import alignment
 
-        new = [pair for pair in zip(a.tolist(), b.tolist(), strict=True) if pair not in self._known]
+        new = [pair for pair in map(tuple, asked.tolist()) if pair not in self._known]
         equal = [self._equal(*pair) for pair in new]
         self._known |= {pair: Match(False, (1.0, 1.0)) for pair, same in zip(new, equal, strict=True) if same}
         open_ = np.array([pair for pair, same in zip(new, equal, strict=True) if not same], np.int64).reshape(-1, 2)
@@ -111,13 +134,6 @@ class Pairs:
         if found is None or a < b:
             return found
         return Match(found.mirrored, (1 / found.scale[0], 1 / found.scale[1]))
-
-    def matching(self) -> Rows:
-        """Pairs (P, 2) that match."""
-        return np.array([pair for pair, found in self._known.items() if found], np.int64).reshape(-1, 2)
-
-    def involved(self) -> Rows:
-        return np.unique(self.matching())
 
     def grey(self, rows: Rows) -> npt.NDArray[np.uint8]:
         """Grey thumbnails (M, 64, 64) of rows."""
@@ -145,3 +161,20 @@ class Pairs:
 
     def _equal(self, a: int, b: int) -> bool:
         return bool(self._sha256[a] == self._sha256[b] or self._pixels[a] == self._pixels[b])
+
+
+def _components(edges: Rows, size: int) -> Rows:
+    """Number of the connected set of each of `size` rows."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(size, size))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def connected(edges: Rows) -> list[list[int]]:
+    """Connected sets of the rows that have an edge, in order of their first row."""
+    rows, codes = np.unique(edges, return_inverse=True)
+    component = _components(codes.reshape(edges.shape), len(rows))
+    order = np.argsort(component, kind="stable")
+    return [rows[part].tolist() for part in np.split(order, np.flatnonzero(np.diff(component[order])) + 1)]

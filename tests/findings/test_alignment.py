@@ -6,6 +6,7 @@ import torch
 from make_images import image_bytes, make_image
 from PIL import Image, ImageOps
 
+from hai_core.findings import alignment
 from hai_core.findings.alignment import compare, grey
 
 
@@ -47,7 +48,27 @@ def test_an_even_surface_is_no_copy_of_a_photo_and_nothing_is_compared_for_nothi
     assert len(compare(np.zeros((1, 64, 64), np.uint8), none, none).copy) == 0
 
 
-def test_threads_are_left_as_they_were():
-    before = torch.get_num_threads()
-    verdict(make_image(0), make_image(1))
-    assert torch.get_num_threads() == before
+@pytest.mark.parametrize("side", [16, 64])
+def test_sampling_is_that_of_pytorch(side):
+    generator = np.random.default_rng(side)
+    image = generator.random((5, 2, side, side)).astype(np.float32)
+    spread = generator.uniform((0.75, 0.75, -0.3, -0.3), (1.33, 1.33, 0.3, 0.3), (5, 4))
+    placement = spread.astype(np.float32)
+    centers = (torch.arange(side) + 0.5) / side * 2 - 1
+    x, y = (torch.from_numpy(placement[:, axis, None]) * centers + torch.from_numpy(placement[:, 2 + axis, None])
+            for axis in (0, 1))
+    grid = torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], -1)
+    sampled, inside = alignment._sample(image, placement)
+    expected = torch.nn.functional.grid_sample(torch.from_numpy(image), grid, align_corners=False, padding_mode="border")
+    np.testing.assert_allclose(sampled, expected, atol=2e-5)
+    np.testing.assert_array_equal(inside, (grid.abs() <= 1 - 1 / side).all(-1))
+
+
+def test_a_pair_does_not_depend_on_the_others():
+    photos = [make_image(seed) for seed in range(9)]
+    images = np.stack([grey(image_bytes(image)) for photo in photos for image in (photo, photo.crop((12, 9, 320, 230)))])
+    a, b = (np.repeat(np.arange(18), 18), np.tile(np.arange(18), 18))
+    together, alone = compare(images, a, b), [compare(images, a[i:i + 1], b[i:i + 1]) for i in range(len(a))]
+    assert together.copy.sum() == 36
+    np.testing.assert_array_equal(together.copy, [found.copy[0] for found in alone])
+    np.testing.assert_allclose(together.scale, [found.scale[0] for found in alone], atol=1e-4)
