@@ -18,7 +18,7 @@ from hai_core.findings.clusters import cluster
 from hai_core.findings.duplicates import duplicates
 from hai_core.findings.merges import merges
 from hai_core.findings.noise import noise
-from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
+from hai_core.findings.out_of_fold import OutOfFold, remembered
 from hai_core.findings.outliers import outliers
 from hai_core.findings.quality import quality
 from hai_core.findings.shortcuts import SHORTCUT, shortcuts
@@ -153,4 +153,5 @@ def _judge(workspace: Workspace, backbone: str, seed: int) -> tuple[inputs.Image
     images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
     grouped = findings.duplicate_groups(workspace).set_index("path")["group"]
     groups = grouped.reindex(images.table["path"]).fillna(-1).to_numpy(np.int64)
-    return images, features, out_of_fold(features, images.table["label"], groups, ~images.excluded, seed=seed)
+    judged = remembered(workspace.findings / "judged.npz", features, images.table["label"], groups, ~images.excluded, seed=seed)
+    return images, features, judged

@@ -32,17 +32,27 @@ class Whiten(nn.Module):
     @torch.no_grad()
     def learn(self, x: Tensor, labels: Tensor, shrinkage: float) -> Whiten:
         """Estimate mean and A from features (N, D) and labels (N,); A is the identity where nothing varies within classes."""
-        _, codes, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-        within = x - (torch.zeros(len(counts), x.shape[1]).index_add_(0, codes, x) / counts[:, None])[codes]
-        covariance = (within.T @ within).double() / max(len(x) - len(counts), 1)
-        level = covariance.diagonal().mean()
+        shrunk, level = within_classes(x, labels, shrinkage)
         self.mean.copy_(x.mean(dim=0))
         if level > 0:
             identity = torch.eye(x.shape[1], dtype=torch.float64)
-            factor = torch.linalg.cholesky((1 - shrinkage) * covariance / level + shrinkage * identity)
+            factor = torch.linalg.cholesky(shrunk.double())
             self.gain.copy_(level**-0.5)
             self.matrix.copy_(torch.linalg.solve_triangular(factor, identity, upper=False).T)
         return self
 
     def forward(self, x: Tensor) -> Tensor:
         return self.gain * ((x - self.mean) @ self.matrix.float())
+
+
+def within_classes(x: Tensor, labels: Tensor, shrinkage: float, dimensions: int | None = None) -> tuple[Tensor, Tensor]:
+    """S / level (D, D) and level = tr C / D of features (N, D), as above; S is the identity where nothing varies (level 0).
+
+    `dimensions` replaces D where `x` are coordinates in a subspace that holds all images of a space of that many dimensions.
+    """
+    _, codes, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    within = x - (torch.zeros(len(counts), x.shape[1]).index_add_(0, codes, x) / counts[:, None])[codes]
+    covariance = (within.T @ within) / max(len(x) - len(counts), 1)
+    level = covariance.diagonal().mean(dtype=torch.float64) * (x.shape[1] / (dimensions or x.shape[1]))
+    identity = torch.eye(x.shape[1])
+    return ((1 - shrinkage) * covariance / level.float() + shrinkage * identity if level > 0 else identity), level

@@ -6,8 +6,9 @@ import pytest
 from cleanlab.count import compute_confident_joint
 from cleanlab.rank import get_self_confidence_for_each_label
 
+from hai_core.findings import out_of_fold as out_of_folds
 from hai_core.findings.noise import COLUMNS, FEWEST, PRECISION, fit, noise
-from hai_core.findings.out_of_fold import OutOfFold, out_of_fold
+from hai_core.findings.out_of_fold import OutOfFold, out_of_fold, remembered
 from hai_core.workspace import InputError
 
 
@@ -136,3 +137,40 @@ def test_one_class_cannot_be_judged():
 def test_nothing_gives_nothing():
     empty = OutOfFold(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), ["a", "b"], np.zeros(0, np.int64))
     assert list(noise(pd.DataFrame({"path": [], "label": []}), empty).columns) == COLUMNS
+
+
+def test_the_last_answer_is_remembered_and_no_other(tmp_path, monkeypatch):
+    features, labels = photos((9, 9))
+    nothing, everything = np.full(18, -1), np.ones(18, bool)
+    asked = []
+
+    def ask(*question, seed):
+        asked.append(seed)
+        return out_of_fold(*question, seed=seed)
+
+    monkeypatch.setattr(out_of_folds, "out_of_fold", ask)
+
+    def answer(labels, groups=nothing, usable=everything, seed=0, features=features):
+        return remembered(tmp_path / "judged.npz", features, labels, groups, usable, seed=seed)
+
+    first, again, direct = answer(labels), answer(labels), out_of_fold(features, labels, nothing, everything)
+    assert len(asked) == 1
+    for found in (first, again):
+        np.testing.assert_allclose(found.probabilities, direct.probabilities, atol=1e-7)
+        np.testing.assert_array_equal(found.codes, direct.codes)
+        np.testing.assert_array_equal(found.teachers, direct.teachers)
+        assert found.classes == direct.classes
+    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+    others = [{"labels": labels[::-1]}, {"labels": labels, "groups": np.array([1, 1] + [-1] * 16)},
+              {"labels": labels, "usable": np.arange(18) > 0}, {"labels": labels, "seed": 1},
+              {"labels": labels, "features": features[::-1]}]
+    for number, question in enumerate(others, start=2):
+        answer(**question)
+        assert len(asked) == number
+
+
+def test_images_fewer_than_dimensions_are_judged_as_in_all_dimensions(monkeypatch):
+    features, labels = photos((20, 20, 20), dim=90, spread=0.6)
+    small = found(features, labels)[0].probabilities
+    monkeypatch.setattr(out_of_folds, "_in_their_span", lambda features: features)
+    np.testing.assert_allclose(small, found(features, labels)[0].probabilities, atol=1e-5)
