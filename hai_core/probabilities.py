@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
@@ -58,6 +57,8 @@ def temperature(logits: Floats, labels: Labels, precision: float = 1e-4) -> floa
             weight = np.exp((block - block.max(axis=1, keepdims=True)) * np.exp(-log_t))
             total += float((np.einsum("nk,nk->n", weight, block) / weight.sum(axis=1)).sum())
         return total / len(z) - given
+
+    from scipy.optimize import brentq
 
     cold, hot = np.log(TEMPERATURES)
     if abs(slope(0.0)) < 1e-12:

@@ -15,14 +15,14 @@ three quarters of the width.
 
 from __future__ import annotations
 
-import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+import simplejpeg
 
 from hai_core.workers import cores
 
@@ -48,8 +48,8 @@ class Comparison:
 
 def grey(jpeg: bytes) -> npt.NDArray[np.uint8]:
     """A thumbnail as `compare` takes it: (64, 64), whatever its shape was."""
-    image = Image.open(io.BytesIO(jpeg)).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return np.asarray(image)
+    luma = simplejpeg.decode_jpeg(jpeg, "GRAY")[..., 0]
+    return np.asarray(cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def compare(images: npt.NDArray[np.uint8], a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> Comparison:

@@ -42,6 +42,7 @@ def duplicates(images: pd.DataFrame, features: npt.NDArray[np.float32] | None, t
     """
     outside = np.zeros(len(images), bool) if reference is None else reference
     images = images.assign(excluded=np.zeros(len(images), bool) if excluded is None else excluded)
+    images = images.astype(dict.fromkeys(("path", "label"), object))  # whose arrays, asked for by each group, are no copies
     pairs = Pairs(images, features, thumbnails)
     maybe = candidates(images, features, reference)
     involved = np.unique(pairs.connect(maybe, np.ones(len(images), bool)))
