@@ -21,7 +21,7 @@ from hai_core.findings.noise import noise
 from hai_core.findings.out_of_fold import OutOfFold, remembered
 from hai_core.findings.outliers import outliers
 from hai_core.findings.quality import quality
-from hai_core.findings.shortcuts import SHORTCUT, shortcuts
+from hai_core.findings.shortcuts import sentences, shortcuts
 from hai_core.workspace import InputError, Workspace
 
 NEW = 0.2  # share of images without a place on the last map beyond which it is made anew
@@ -76,12 +76,11 @@ def _another(folder: Path, workspace: Workspace) -> Path:
 def find_quality(workspace: Workspace, *, all: bool = False) -> pd.DataFrame:
     """A row for each image and problem beyond its limit; with `all`, for every image and problem.
 
-    Properties that give the class away are said beside it: they are about no single image.
+    Properties that give the class away are said beside it: they are about no single image. The Overview page shows them too.
     """
-    images = inputs.curated(workspace)[0]
-    found = shortcuts(images)
-    for reason in found.loc[found["score"] < SHORTCUT, "reason"]:
-        progress.say(f"a possible shortcut: {reason}")
+    images, curation = inputs.curated(workspace)
+    for label, words in sentences(shortcuts(images[~curation.excluded])):
+        progress.say(f"a possible shortcut: {label + ' is ' if label else ''}{words}")
     return quality(images, all=all)
 
 
