@@ -14,7 +14,7 @@ from hai_core.records import OK
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, progress, review, state
 from pages.ui.gallery import strip
-from pages.ui.text import count, text
+from pages.ui.text import bold, count, text
 
 SAMPLED = 10  # images of the strip
 NAMED_BARS = 60  # classes whose names fit under each other
@@ -54,6 +54,7 @@ def main() -> None:
     left, right = st.columns([1.15, 1], gap="large")
     with left:
         _left_to_review(workspace, todo)
+        _shortcuts(workspace)
         _planted(workspace, catalog)
         _stale(curation)
     with right:
@@ -126,6 +127,19 @@ def _left_to_review(workspace: Workspace, todo: dict[str, review.Progress | None
                 st.caption("None found.")
             else:
                 st.progress(done.done / done.total, text=f"{done.done:,} of {count(done.total, place.unit)} done")
+
+
+def _shortcuts(workspace: Workspace) -> None:
+    """Properties that give the class away; nothing where there are none."""
+    told = loaders.shortcuts(workspace)
+    if not told:
+        return
+    st.subheader("Possible shortcuts")
+    for label, words in told:
+        st.markdown(f"{bold(label)} is {text(words)}." if label else f"{text(words[:1].upper() + words[1:])}.")
+    st.caption("A model may learn this and not what the photos show, and then fail on photos made in another way. Where it "
+               "belongs to the class (lorries are longer), all is well. Where it comes from how the photos were made, add some "
+               "that were made like those of the other classes, or exclude some. You can also go on as it is.")
 
 
 def _planted(workspace: Workspace, catalog: pd.DataFrame) -> None:

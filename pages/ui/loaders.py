@@ -18,6 +18,7 @@ import streamlit as st
 from hai_core import catalog as catalogs
 from hai_core import findings as detectors
 from hai_core.decisions import Curation, Journal, fold
+from hai_core.findings import shortcuts as shortcut_detector
 from hai_core.workspace import Workspace
 
 _KEPT = 4  # results kept per loader: the few workspaces and kinds that are open at a time
@@ -110,6 +111,18 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame | None:
 @st.cache_resource(max_entries=4 * _KEPT, show_spinner=False)
 def _findings(kind: str, _workspace: Workspace, key: tuple[Any, ...]) -> pd.DataFrame | None:
     return detectors.load(kind, _workspace)
+
+
+def shortcuts(workspace: Workspace) -> list[tuple[str, str]]:
+    """Properties that give classes of the images in use away, as (class or '', sentence); 0.2 s at 33,000 images."""
+    return _shortcuts(workspace, (*_catalog_key(workspace), journal(workspace).version()))
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _shortcuts(_workspace: Workspace, key: tuple[Any, ...]) -> list[tuple[str, str]]:
+    fate = curation(_workspace)
+    images = catalog(_workspace).assign(label=fate.label)[~fate.excluded]
+    return shortcut_detector.sentences(shortcut_detector.shortcuts(images))
 
 
 def findings_are_current(kind: str, workspace: Workspace) -> bool:

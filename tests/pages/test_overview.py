@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,7 @@ from hai_core.decisions import Journal
 from hai_core.demo.plan import TRUTH
 from hai_core.records import Decision
 from hai_core.workspace import write_table
+from pages.ui.text import bold
 
 
 @pytest.fixture
@@ -134,3 +136,44 @@ def test_for_the_demo_a_planted_unreadable_file_is_found_by_indexing(open_page, 
     broken.loc[0, ["status", "reason"]] = ["unreadable", "the file is empty"]
     broken.to_parquet(workspace.catalog / "catalog.parquet", index=False)
     assert "1 of 2" in [bar.proto.text for bar in open_page("overview").get("progress")]
+
+
+def many(images, classes, each=20):
+    """A catalog of `each` images for each of `classes`; nothing that is measured of them tells the class."""
+    rng, n = np.random.default_rng(0), len(classes) * each
+    table = images.iloc[np.arange(n) % len(images)].reset_index(drop=True)
+    label = np.repeat(classes, each)
+    return table.assign(path=[f"{name}/{i}.jpg" for i, name in enumerate(label)], label=pd.Series(label, dtype="str"),
+                        sha256=[f"{i:064x}" for i in range(n)], brightness=rng.uniform(0.4, 0.6, n), format="JPEG",
+                        contrast=rng.random(n), sharpness=rng.random(n), colorfulness=rng.random(n),
+                        size=rng.integers(10_000, 90_000, n), width=rng.integers(300, 900, n))
+
+
+def sections(app):
+    return [subheader.value for subheader in app.subheader]
+
+
+def test_a_property_that_gives_a_class_away_is_told_with_what_to_do(open_page, workspace, images):
+    names = ["<img src=x onerror=alert(1)>", "**K5** :material/home:", "a", "b", "c"]
+    table = many(images, names)
+    table.to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    assert "Possible shortcuts" not in sections(open_page("overview"))
+    table.loc[table["label"].isin(names[:2]), "brightness"] /= 10
+    table.loc[table["label"] == names[1], "brightness"] += 0.2
+    table.to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    app = open_page("overview")
+    assert not app.exception
+    assert "Possible shortcuts" in sections(app)
+    said = [m.value for m in app.markdown if "set apart" in m.value]
+    assert said == [f"{bold(name)} is set apart by brightness alone." for name in reversed(names[:2])]
+    assert any("add some that were made like" in caption.value for caption in app.caption)
+
+
+def test_a_shortcut_goes_when_its_images_are_excluded(open_page, workspace, images):
+    table = many(images, ["a", "b", "c", "d", "e"])
+    table.loc[table["label"] == "c", "format"] = "PNG"
+    table.to_parquet(workspace.catalog / "catalog.parquet", index=False)
+    assert "Possible shortcuts" in sections(open_page("overview"))
+    decisions = [Decision("exclude", path=path) for path in table["path"][table["label"] == "c"]]
+    Journal(workspace).append(decisions, table, author="t")
+    assert "Possible shortcuts" not in sections(open_page("overview"))
