@@ -107,7 +107,7 @@ def have(sha256: Sequence[str], backbone: str, *, view: View = "center") -> npt.
 
 def key(backbone: Backbone, view: View) -> dict[str, Any]:
     """What features depend on besides the image's bytes."""
-    transform = {"timm": "eval", "least_side": runtime.least_side(backbone), **backbone.data_config}
+    transform = {"timm": "eval, fused", "least_side": runtime.least_side(backbone), **backbone.data_config}
     return {"fingerprint": backbone.fingerprint, "transform": transform, "view": view, "precision": "float32",
             "runtime": runtime.name(backbone)}
 

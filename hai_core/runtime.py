@@ -43,7 +43,36 @@ def least_side(backbone: Backbone) -> int:
 def crop(backbone: Backbone) -> Callable[[Image.Image], Crop]:
     """timm's evaluation transform up to, not including, the normalisation: an RGB image -> (H, W, 3)."""
     transform = backbone.transform(use_prefetcher=True)  # timm's word for leaving uint8 (3, H, W)
-    return lambda image: np.ascontiguousarray(np.asarray(transform(image)).transpose(1, 2, 0))
+
+    def cut(image: Image.Image) -> Crop:
+        fused = _resized_and_cropped(image, transform)
+        return np.ascontiguousarray(np.asarray(transform(image)).transpose(1, 2, 0)) if fused is None else fused
+
+    return cut
+
+
+def _resized_and_cropped(image: Image.Image, transform: Any) -> Crop | None:
+    """What torchvision's Resize of the short side and CenterCrop come to, resizing only what the crop shows.
+
+    The same pixels but for one level in a thousand, where sides are rounded as torchvision rounds them. None for other
+    transforms, and for images that are enlarged: Pillow may then take the axes in another order, and round in between.
+    """
+    from PIL import Image
+    from torchvision.transforms import CenterCrop, Resize
+
+    resize, center, *_ = transform.transforms
+    if not isinstance(resize, Resize) or not isinstance(center, CenterCrop) or not isinstance(resize.size, int):
+        return None
+    short = min(image.size)
+    width, height = (int(resize.size * side / short) for side in image.size)
+    crop_height, crop_width = center.size
+    if short < resize.size or width < crop_width or height < crop_height:
+        return None
+    left, top = round((width - crop_width) / 2), round((height - crop_height) / 2)
+    across, down = image.width / width, image.height / height
+    box = (left * across, top * down, (left + crop_width) * across, (top + crop_height) * down)
+    method = Image.Resampling[resize.interpolation.name]
+    return np.array(image.resize((crop_width, crop_height), method, box=box))
 
 
 def name(backbone: Backbone) -> str:

@@ -32,13 +32,18 @@ def photo(width: int, height: int) -> Image.Image:
     return Image.blend(make_image(width % 7, (width, height)), Image.fromarray(noise), 0.3)
 
 
-@pytest.mark.parametrize("config", [{}, {"input_size": (3, 96, 128)}, {"crop_mode": "squash"}], ids=str)
-def test_a_crop_normalised_is_timms_evaluation_transform(lite0, config):
+@pytest.mark.parametrize("size", [(320, 240), (500, 375), (600, 700), (260, 901), (1200, 256), (40, 30)],
+                         ids=str)
+@pytest.mark.parametrize("config", [{}, {"input_size": (3, 96, 128)}, {"crop_mode": "squash"}, {"interpolation": "bilinear"},
+                                    {"crop_pct": 1.0}], ids=str)
+def test_a_crop_normalised_is_timms_evaluation_transform(lite0, config, size):
     backbone = dataclasses.replace(lite0, data_config=lite0.data_config | config)
-    crop = runtime.crop(backbone)(photo(320, 240))
-    assert crop.dtype == np.uint8
+    crop = runtime.crop(backbone)(photo(*size))
+    assert (crop.dtype, crop.flags.c_contiguous) == (np.uint8, True)
     found = runtime._normalization(backbone, "cpu")(torch.from_numpy(crop[None]))[0]
-    torch.testing.assert_close(found, backbone.transform()(photo(320, 240)), atol=1e-6, rtol=0)
+    levels = (found - backbone.transform()(photo(*size))).abs() * 127.5
+    assert levels.max() < 2.01  # Pillow holds the fused crop's edges in single precision
+    assert (levels > 0.01).float().mean() < 0.005
 
 
 def test_openvino_gives_the_features_of_timms_transform_and_pytorch(lite0, openvino):
