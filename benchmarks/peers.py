@@ -1,11 +1,12 @@
 """Other tools' findings in our columns. Run by the benchmarks, in the environment of requirements-bench.txt; needs no hai_core.
 
-    PYTHON benchmarks/peers.py imagededup|fastdup|cleanvision|cleanvision-quality IMAGES OUT.csv
+    PYTHON benchmarks/peers.py imagededup|imagededup-cnn|fastdup|cleanvision|cleanvision-quality IMAGES OUT.csv [MODEL.pt]
 
 Each is called as its documentation does it, imagededup's PHash with our radius of 10 bits. Groups are the connected sets of the
-pairs that a tool reports; the first path is the kept one (none of them chooses). imagededup's CNN and fastdup's larger models
-fetch their weights from the network and are left out. The last line printed is how many seconds it took to pick the files that
-CleanVision can read (0 for the others).
+pairs that a tool reports; the first path is the kept one (none of them chooses). imagededup's CNN, whose own weights come from
+the network, runs on MODEL, our default backbone as TorchScript, with its own limit of 0.9; fastdup's larger models fetch theirs
+too and are left out. The last line printed is how many seconds it took to pick the files that CleanVision can read (0 for the
+others).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from typing import Any
 
 QUALITY = ("dark", "light", "blurry", "low_information", "odd_size", "odd_aspect_ratio", "grayscale")
 
@@ -23,17 +25,38 @@ Sets = list[list[str]]
 
 
 def imagededup(root: str) -> Sets:
-    import torch
-
-    library = torch.library.Library("torchvision", "DEF")  # see hai_core/torchvision_shim.py
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    declared = _torchvision()  # noqa: F841
     from imagededup.methods import PHash
 
     method = PHash(verbose=False)
     hashes = method.encode_images(image_dir=root, recursive=True)
     found = method.find_duplicates(encoding_map=hashes, max_distance_threshold=10)
     return connected((path, other) for path, others in found.items() for other in others)
+
+
+def imagededup_cnn(root: str, model: str) -> Sets:
+    declared = _torchvision()  # noqa: F841
+    import torch
+    from imagededup.methods import CNN
+    from imagededup.utils import CustomModel
+    from torchvision import transforms
+
+    steps = [transforms.Resize(256, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(224), transforms.ToTensor(),
+             transforms.Normalize((0.5,) * 3, (0.5,) * 3)]
+    config = CustomModel(name="lite0", model=torch.jit.load(model), transform=transforms.Compose(steps))
+    method = CNN(verbose=False, model_config=config)
+    found = method.find_duplicates(image_dir=root, recursive=True, min_similarity_threshold=0.9)
+    return connected((path, other) for path, others in found.items() for other in others)
+
+
+def _torchvision() -> Any:
+    """What lets torchvision be imported beside any build of PyTorch (see hai_core/torchvision_shim.py), while it is kept."""
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
 
 
 def fastdup(root: str) -> Sets:
@@ -92,7 +115,7 @@ def connected(pairs: Iterable[tuple[str, str]]) -> Sets:
 
 
 def main() -> None:
-    name, root, out = sys.argv[1:]
+    name, root, out, *model = sys.argv[1:]
     began = time.perf_counter()
     paths = readable(root) if name.startswith("cleanvision") else []
     picking = time.perf_counter() - began if paths else 0.0
@@ -101,7 +124,8 @@ def main() -> None:
         rows = [{"path": path, "problem": problem} for path, problem in found]
         names = ["path", "problem"]
     else:
-        sets = cleanvision(root, paths) if name == "cleanvision" else {"imagededup": imagededup, "fastdup": fastdup}[name](root)
+        tools = {"imagededup": imagededup, "imagededup-cnn": imagededup_cnn, "fastdup": fastdup, "cleanvision": cleanvision}
+        sets = tools[name](root, *([paths] if name == "cleanvision" else model))
         rows = [{"group": str(number), "path": path, "keep": str(place == 0), "kind": name}
                 for number, paths in enumerate(sets) for place, path in enumerate(sorted(paths))]
         names = ["group", "path", "keep", "kind"]
