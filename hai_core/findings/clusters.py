@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,18 +11,20 @@ from hai_core.neighbors import normalize
 from hai_core.projection import PCA_DIMENSIONS, reduce
 from hai_core.workspace import InputError
 
-FULL = 12_000  # images up to which Ward sees every one: its memory grows with the square, 0.6 GB here
-CENTROIDS = 4_000  # mini-clusters that Ward sees instead beyond
+FULL = 50_000  # images up to which Ward sees every one: its time grows with the square, half a minute here
+MINI = 25_000  # mini-clusters that Ward sees instead beyond
 
 
 def cluster(features: npt.NDArray[np.float32], *, count: int | None = None, distance: float | None = None,
             seed: int = 0) -> npt.NDArray[np.int64]:
     """Cluster of each image (N,), numbered from 0 by falling size, of features (N, D).
 
-    Method: agglomerative clustering with Ward's criterion (1963) on 50 principal components of the L2-normalised features;
-    beyond 12,000 images the components are first put into 4,000 mini-clusters by mini-batch k-means and their centroids
-    are clustered. `count` clusters, or cut where merging costs more than `distance` (the rise of within-cluster distance;
-    higher gives fewer clusters). Raises InputError unless exactly one of the two is given and possible.
+    Method: agglomerative clustering with Ward's criterion (1963) on 50 principal components of the L2-normalised features
+    (`ward.merges`). Beyond 50,000 images, neighbours are first merged into 25,000 mini-clusters, by the same criterion among
+    each image's 10 nearest; each then counts as many times as it has images, so that heights stay what they are
+    (benchmarks/clusters.py shows how far both agree). `count` clusters, or cut where merging costs `distance` or more: for two
+    images that is their distance, for larger clusters it grows with their size; higher gives fewer clusters, and no cut is
+    finer than the mini-clusters. Raises InputError unless exactly one of the two is given and possible.
     """
     if (count is None) == (distance is None):
         raise InputError("clusters are made by --clusters or by --distance, one of the two")
@@ -32,17 +36,36 @@ def cluster(features: npt.NDArray[np.float32], *, count: int | None = None, dist
         return np.zeros(len(features), np.int64)
     points = reduce(normalize(features), PCA_DIMENSIONS, seed)
     if len(points) <= FULL:
-        return _by_size(_ward(points, count, distance))
-    from sklearn.cluster import MiniBatchKMeans
+        return _by_size(_ward(points, np.ones(len(points)), count, distance))
+    mini = _mini(points, max(MINI, count or 0))
+    images = np.bincount(mini).astype(np.float64)
+    means = np.stack([np.bincount(mini, column) for column in points.T], axis=1) / images[:, None]
+    return _by_size(_ward(means.astype(np.float32), images, count, distance)[mini])
 
-    small = MiniBatchKMeans(max(CENTROIDS, count or 0), random_state=seed, batch_size=4096, n_init=1).fit(points)
-    return _by_size(_ward(small.cluster_centers_, count, distance)[small.labels_])
 
-
-def _ward(points: npt.NDArray[np.float32], count: int | None, distance: float | None) -> npt.NDArray[np.int64]:
+def _mini(points: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
+    """Mini-cluster of each point: Ward's lowest merges among nearest neighbours, in scikit-learn's heap."""
     from sklearn.cluster import AgglomerativeClustering
+    from sklearn.neighbors import kneighbors_graph
 
-    return np.asarray(AgglomerativeClustering(n_clusters=count, distance_threshold=distance).fit(points).labels_, np.int64)
+    near = kneighbors_graph(points, min(10, len(points) - 1))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the number of connected components")  # copies of copies: it joins them
+        return np.asarray(AgglomerativeClustering(count, connectivity=near).fit(points).labels_, np.int64)
+
+
+def _ward(points: npt.NDArray[np.float32], weights: npt.NDArray[np.float64], count: int | None, distance: float | None
+          ) -> npt.NDArray[np.int64]:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    from hai_core.ward import merges
+
+    pairs, height = merges(points, weights)
+    below = np.searchsorted(height, distance) if distance is not None else len(points) - (count or 1)
+    i, j = pairs[:below].T
+    merged = coo_array((np.ones(len(i)), (i, j)), shape=(len(points), len(points)))
+    return np.asarray(connected_components(merged, directed=False)[1], np.int64)
 
 
 def _by_size(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

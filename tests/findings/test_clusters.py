@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
 from hai_core.findings import clusters as module
 from hai_core.findings.clusters import cluster
+from hai_core.ward import merges
 from hai_core.workspace import InputError
 
 
@@ -23,11 +27,49 @@ def test_groups_are_found_and_numbered_by_size():
     assert np.bincount(found).tolist() == [80, 50, 30]
 
 
-def test_mini_clusters_give_the_same_answer(monkeypatch):
-    features, codes = groups([300, 200, 100])
+def test_the_hierarchy_is_that_of_scipy():
+    points, _ = groups([50, 40, 60], dim=50)
+    wanted = linkage(points, "ward")
+    pairs, heights = merges(points, np.ones(len(points)))
+    np.testing.assert_allclose(heights, wanted[:, 2], rtol=1e-5)
+    for count in (2, 7, 50):
+        forest = coo_array((np.ones(150 - count), pairs[:150 - count].T), shape=(150, 150))
+        assert adjusted_rand_score(fcluster(wanted, count, "maxclust"), connected_components(forest)[1]) == 1.0
+
+
+def test_a_point_of_weight_three_merges_as_three_equal_points_do():
+    points, _ = groups([20, 20], dim=50)
+    weights = np.random.default_rng(1).integers(1, 4, len(points))
+    heights = merges(points, weights.astype(float))[1]
+    repeated = linkage(np.repeat(points, weights, axis=0), "ward")[:, 2]
+    np.testing.assert_allclose(heights, repeated[-len(heights):], rtol=1e-5)
+    assert not np.allclose(heights, merges(points, np.ones(len(points)))[1], rtol=0.1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_few_points_have_one_merge_less(n):
+    pairs, heights = merges(np.eye(4, dtype=np.float32)[:n], np.ones(n))
+    assert pairs.shape == (max(n - 1, 0), 2)
+    assert len(heights) == len(pairs)
+    assert n < 2 or heights[0] == pytest.approx(np.sqrt(2))
+
+
+@pytest.mark.parametrize("cut", [{"count": 12}, {"distance": 5.0}])
+def test_mini_clusters_give_the_same_answer_by_count_and_by_distance(monkeypatch, cut):
+    features, _ = groups([100, 80, 60, 50, 40, 40, 30, 30, 20, 20, 15, 15])
+    full = cluster(features, **cut)
+    assert 10 <= full.max() + 1 <= 14
     monkeypatch.setattr(module, "FULL", 100)
-    monkeypatch.setattr(module, "CENTROIDS", 60)
-    assert adjusted_rand_score(codes, cluster(features, count=3)) > 0.99
+    monkeypatch.setattr(module, "MINI", 60)
+    assert adjusted_rand_score(full, cluster(features, **cut)) > 0.99
+
+
+def test_mini_clusters_survive_copies_of_one_image_and_give_more_clusters_than_there_are(monkeypatch):
+    monkeypatch.setattr(module, "FULL", 50)
+    monkeypatch.setattr(module, "MINI", 20)
+    features = np.repeat(groups([5, 5])[0], 20, axis=0)  # the ten nearest of each are copies of it: a graph in pieces
+    assert adjusted_rand_score(np.repeat(np.arange(10), 20), cluster(features, count=10)) == 1.0
+    assert len(set(cluster(groups([60, 60])[0], count=80).tolist())) == 80
 
 
 def test_a_larger_distance_gives_fewer_clusters():
