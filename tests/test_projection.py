@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hai_core.projection import place, project
+from hai_core import projection as module
+from hai_core.projection import place, project, seconds
 from hai_core.workspace import InputError
 
 
@@ -34,6 +35,26 @@ def test_groups_stay_together_and_a_seed_repeats(method):
 def test_few_images(method, n):
     features = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
     assert project(features, method).shape == (n, 2)
+
+
+def test_the_map_does_not_depend_on_the_number_of_threads(monkeypatch):
+    features, _ = groups()
+    alone = project(features)
+    monkeypatch.setattr(module, "THREADED", 0)
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    np.testing.assert_array_equal(alone, project(features))
+    assert not np.array_equal(alone, project(features, seed=1))
+
+
+def test_images_that_are_all_the_same_have_a_place():
+    assert np.isfinite(project(np.ones((30, 8), np.float32))).all()
+
+
+def test_the_time_said_beforehand_is_round_and_grows_with_the_images():
+    assert seconds("pca", 33_000) < 10 < seconds("tsne", 33_000) < 100
+    assert [seconds(method, 5) for method in ("pca", "tsne", "umap")] == [1, 3, 20]
+    assert [seconds("tsne", count) for count in (33_000, 100_000, 1_000_000)] == [35, 120, 2880]
+    assert seconds("tsne", 330_000) > 10 * seconds("tsne", 33_000)
 
 
 def test_an_unknown_method_is_refused():
