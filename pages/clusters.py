@@ -5,22 +5,23 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from hai_core import projection
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.colours import COLOURINGS
 from pages.ui.gallery import EXCLUDE, LABEL_OK, RESTORE, UNSURE, gallery, relabel, reset
 from pages.ui.mixture import mixture
 from pages.ui.plots import LEGEND_LIMIT, MAP_CONFIG, image_map, picked
-from pages.ui.progress import job_panel, start_button
+from pages.ui.progress import duration, job_panel, start_button
 from pages.ui.text import count
 from pages.ui.tiles import classes, tiles
 
 MAP, SELECTED = "clusters.map", "clusters.selected"
 GALLERY = "clusters.gallery"
 PROJECTIONS = {
-    "t-SNE": ("tsne", "Keeps neighbours together best. 33,000 images take some minutes."),
-    "UMAP": ("umap", "Keeps more of the large-scale order. Faster on many images, after a slow start."),
-    "PCA": ("pca", "Two straight directions, in seconds. Coarse: classes overlap."),
+    "t-SNE": ("tsne", "Keeps neighbours together best."),
+    "UMAP": ("umap", "Keeps more of the large-scale order."),
+    "PCA": ("pca", "Two straight directions. Coarse: classes overlap."),
 }
 
 
@@ -29,7 +30,9 @@ def new_map(workspace: Workspace, label: str) -> None:
     chosen = st.segmented_control("Projection", list(PROJECTIONS), default="t-SNE", key="clusters.projection", required=True,
                                   wrap=True)
     method, about = PROJECTIONS[chosen]
-    st.caption(about)
+    images = int((loaders.catalog(workspace)["status"] == "ok").sum())
+    st.caption(f"{about} About {duration(projection.seconds(method, images))} for {count(images, 'image')} "
+               "that have features already.")
     own = st.toggle("Choose the number of clusters", key="clusters.own", help="Otherwise it follows the number of classes.")
     argv = ["find", "clusters", "-w", str(workspace.root), "--projection", method]
     if own:

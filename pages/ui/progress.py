@@ -143,12 +143,12 @@ def _last_words(job: Job) -> str:
 
 
 def duration(seconds: float) -> str:
-    """'8 s', '2 min 5 s', '1 h 20 min'."""
+    """'8 s', '2 min 5 s', '2 min', '1 h 20 min'."""
     seconds = max(0, round(seconds))
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s" if seconds < 600 else f"{seconds // 60} min"
+        return f"{seconds // 60} min {seconds % 60} s" if seconds < 600 and seconds % 60 else f"{seconds // 60} min"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 

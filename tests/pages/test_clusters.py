@@ -33,13 +33,15 @@ def drawn(page):
     return {path for trace in figure(page)["data"] for path in trace["customdata"]}
 
 
-def test_without_a_map_the_page_says_why_one_is_useful_and_starts_the_job(open_page, workspace, monkeypatch):
+def test_without_a_map_the_page_says_why_one_is_useful_and_starts_the_job(open_page, workspace, images, monkeypatch):
     started = []
     monkeypatch.setattr(jobs, "start", lambda workspace, argv: started.append(list(argv)))
     page = open_page("clusters")
     assert not page.exception
     assert "no map yet" in page.info[0].value
+    assert f"About 3 s for {len(images)} images" in page.caption[0].value
     page.segmented_control(key="clusters.projection").set_value("PCA").run()
+    assert f"About 1 s for {len(images)} images" in page.caption[0].value
     page.button(key="clusters.find").click().run()
     assert started == [["find", "clusters", "-w", str(workspace.root), "--projection", "pca"]]
 

@@ -13,7 +13,7 @@ from pages.ui import progress
 
 
 @pytest.mark.parametrize(("seconds", "words"), [
-    (0.4, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (1500, "25 min"), (4800, "1 h 20 min")])
+    (0.4, "0 s"), (59, "59 s"), (120, "2 min"), (125, "2 min 5 s"), (1500, "25 min"), (4800, "1 h 20 min")])
 def test_durations_are_said_as_people_say_them(seconds, words):
     assert progress.duration(seconds) == words
 
