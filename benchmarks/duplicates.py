@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, required=True)
     parser.add_argument("--near", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[5])
+    parser.add_argument("--only", nargs="+", choices=[*OURS, *PEERS], default=[*OURS, *PEERS], metavar="TOOL")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     rows = []
@@ -72,7 +73,7 @@ def main() -> None:
                 subprocess.run([sys.executable, arguments.tools / "plant_faults.py", images, Path(folder) / "planted", "--seed",
                                 str(seed), *near], check=True, stdout=subprocess.DEVNULL)
                 images, truth = Path(folder) / "planted/images", Path(folder) / "planted/truth.csv"
-            for number, tool in enumerate([*OURS, *PEERS]):
+            for number, tool in enumerate(arguments.only):
                 out, place = Path(folder) / f"{number}.csv", Path(folder) / str(number)
                 place.mkdir()
                 seconds = (ours(place, images, out, OURS[tool]) if tool in OURS

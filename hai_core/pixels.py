@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -237,10 +238,28 @@ def perceptual_hashes(pixels: Pixels) -> tuple[int, int]:
     are first halved to three times 32 px or more, which changes at most 2 bits for 99 % of photos.
     """
     grey = _halved(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8), short=3 * 32)
-    small = np.asarray(Image.fromarray(grey).resize((32, 32), Image.Resampling.LANCZOS), np.float64)
+    none = np.zeros((0, 0), np.float32)  # nothing is added to the products; NumPy's would start threads
+    across = _eight_bits(cv2.gemm(grey.astype(np.float32), _lanczos(grey.shape[1]), 1, none, 0, flags=cv2.GEMM_2_T))
+    small = _eight_bits(cv2.gemm(_lanczos(grey.shape[0]), across, 1, none, 0)).astype(np.float64)
     low = _COSINES @ small @ _COSINES.T
     mirrored = low * np.where(np.arange(8) % 2, -1.0, 1.0)
     return _bits(low), _bits(mirrored)
+
+
+def _eight_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Rounded and cut off, as Pillow does after each of its two passes."""
+    return np.asarray(np.clip(np.rint(grey), 0, 255), np.float32)
+
+
+@lru_cache(1024)
+def _lanczos(size: int) -> npt.NDArray[np.float32]:
+    """Pillow's Lanczos weights (32, size) from a line of pixels to 32. Pillow works them out for every image, which takes four
+    times as long as applying them.
+    """
+    scale = size / 32
+    offset = (np.arange(size) + 0.5 - (np.arange(32)[:, None] + 0.5) * scale) / max(scale, 1.0)
+    weights = np.where(np.abs(offset) < 3, np.sinc(offset) * np.sinc(offset / 3), 0.0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 # Rows 0 .. 7 of the cosine transform (DCT-II) of 32 values, as scipy.fftpack.dct scales it.
