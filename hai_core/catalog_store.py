@@ -35,7 +35,7 @@ class Store:
         self._catalog, self._thumbnails = _open(catalog_file), _open(self._thumbnails_file)
         kinds = ", ".join(f"{name} {kind}" for name, kind in _KINDS.items())
         with self._thumbnails as db:
-            db.execute("CREATE TABLE IF NOT EXISTS thumbnails (sha256 TEXT PRIMARY KEY, jpeg BLOB NOT NULL) WITHOUT ROWID")
+            db.execute("CREATE TABLE IF NOT EXISTS thumbnails (sha256 TEXT PRIMARY KEY, jpeg BLOB NOT NULL)")
         with self._catalog as db:
             db.execute(f"CREATE TABLE IF NOT EXISTS images ({kinds}, PRIMARY KEY (path)) WITHOUT ROWID")
             db.execute("CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
