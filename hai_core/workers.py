@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -119,6 +121,7 @@ def _without_main() -> Iterator[None]:
 
 
 def _begin() -> None:
+    threadpool_limits(1)  # there is a process for each core: a library's own threads would only wait for each other, busily
     # Ctrl-C at a terminal reaches workers too: they hold nothing, so they go at once and in silence.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A parent killed outright cannot tell its workers to stop, and they would wait for work for ever.
