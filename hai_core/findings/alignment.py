@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from hai_core.workers import cores
 
 SIDE = 64
-GATE, COARSE = 0.6, 0.7  # correlation below which a pair is given up at 8 and at 16 pixels
+GATE, COARSE, FINER = 0.6, 0.7, 0.8  # correlation below which a pair is given up at 8, at 16 and at 32 pixels
 CORRELATION, QUARTILE, DECILE = 0.9, 0.7, 0.5  # least values of a copy
 _LEVELS = ((16, 8), (32, 6), (64, 5))  # side, steps
 _STARTS = (1.0, 0.92, 1.09)  # scales
@@ -84,14 +84,13 @@ def _gate(images: npt.NDArray[np.uint8], a: npt.NDArray[np.int64], b: npt.NDArra
 
 
 def _judge(a: Array, b: Array) -> tuple[npt.NDArray[np.bool_], Array]:
-    placement, correlation = _align(a, b)
-    hopeful = np.flatnonzero(correlation >= COARSE)
     copy, scale = np.zeros(len(a), bool), np.ones((len(a), 2), np.float32)
-    if len(hopeful):
-        a, b, placement = a[hopeful], b[hopeful], placement[hopeful]
-        for side, steps in _LEVELS[1:]:
-            placement, _ = _descend(a, b, placement, side, steps)
-        copy[hopeful], scale[hopeful] = _same(a, b, placement), placement[:, :2]
+    placement, correlation = _align(a, b)
+    left, placement = np.flatnonzero(correlation >= COARSE), placement[correlation >= COARSE]
+    for (side, steps), least in zip(_LEVELS[1:], (FINER, CORRELATION), strict=True):
+        placement, correlation = _descend(a[left], b[left], placement, side, steps)
+        left, placement = left[correlation >= least], placement[correlation >= least]
+    copy[left], scale[left] = _same(a[left], b[left], placement), placement[:, :2]
     return copy, scale
 
 
@@ -116,10 +115,10 @@ def _descend(a: Array, b: Array, placement: Array, side: int, steps: int) -> tup
         residual = (_standardise(still, inside)[0] - standard) * inside
         weight = inside / (1 + residual ** 2)
         by_x, by_y = sampled[:, 1] / spread, sampled[:, 2] / spread
-        slopes = np.stack([by_x * x, by_y * x[:, None], by_x, by_y], 1).reshape(len(a), 4, -1)
-        slopes -= (slopes @ inside.reshape(len(a), -1, 1)) / count[:, None, None]
-        weighted = slopes * weight.reshape(len(a), 1, -1)
-        step = np.linalg.solve(weighted @ slopes.transpose(0, 2, 1) + ridge, weighted @ residual.reshape(len(a), -1, 1))[..., 0]
+        slopes = np.stack([by_x * x, by_y * x[:, None], by_x, by_y], 1).reshape(len(a), 4, side * side)
+        slopes -= (slopes @ inside.reshape(len(a), side * side, 1)) / count[:, None, None]
+        weighted = slopes * weight.reshape(len(a), 1, side * side)
+        step = np.linalg.solve(weighted @ slopes.transpose(0, 2, 1) + ridge, weighted @ residual.reshape(len(a), side * side, 1))[..., 0]
         placement = placement + np.clip(step, -0.1, 0.1)
         placement = np.concatenate([np.clip(placement[:, :2], 0.75, 1.33), np.clip(placement[:, 2:], -0.3, 0.3)], 1)
     sampled, inside = _sample(moving, placement)
@@ -127,17 +126,17 @@ def _descend(a: Array, b: Array, placement: Array, side: int, steps: int) -> tup
 
 
 def _same(a: Array, b: Array, placement: Array) -> npt.NDArray[np.bool_]:
-    """The verdict (P,) on aligned pairs."""
+    """Whether aligned pairs agree block by block (P,)."""
     sampled, inside = _sample(b[:, None], placement)
-    good = _correlation(a, sampled[:, 0], inside) >= CORRELATION
     left, right = (_blocks(_standardise(_high_pass(image), inside)[0] * inside) for image in (a, sampled[:, 0]))
     left, right = left - left.mean(-1, keepdims=True), right - right.mean(-1, keepdims=True)
     energy = (left ** 2).mean(-1), (right ** 2).mean(-1)
     agreement = ((left * right).mean(-1) + _TEXTURE) / np.sqrt((energy[0] + _TEXTURE) * (energy[1] + _TEXTURE))
     telling = (_blocks(inside).mean(-1) > 0.9) & (np.maximum(*energy) > _TEXTURE)
+    good: npt.NDArray[np.bool_] = telling.any(axis=1)
     for pair in np.flatnonzero(good):
         blocks = agreement[pair, telling[pair]]
-        good[pair] = len(blocks) > 0 and bool((np.quantile(blocks, (0.25, 0.1)) >= (QUARTILE, DECILE)).all())
+        good[pair] = bool((np.quantile(blocks, (0.25, 0.1)) >= (QUARTILE, DECILE)).all())
     return good
 
 
