@@ -118,8 +118,8 @@ def _descend(a: Array, b: Array, placement: Array, side: int, steps: int) -> tup
         slopes = np.stack([by_x * x, by_y * x[:, None], by_x, by_y], 1).reshape(len(a), 4, side * side)
         slopes -= (slopes @ inside.reshape(len(a), side * side, 1)) / count[:, None, None]
         weighted = slopes * weight.reshape(len(a), 1, side * side)
-        step = np.linalg.solve(weighted @ slopes.transpose(0, 2, 1) + ridge, weighted @ residual.reshape(len(a), side * side, 1))[..., 0]
-        placement = placement + np.clip(step, -0.1, 0.1)
+        curvature, pull = weighted @ slopes.transpose(0, 2, 1) + ridge, weighted @ residual.reshape(len(a), side * side, 1)
+        placement = placement + np.clip(np.linalg.solve(curvature, pull)[..., 0], -0.1, 0.1)
         placement = np.concatenate([np.clip(placement[:, :2], 0.75, 1.33), np.clip(placement[:, 2:], -0.3, 0.3)], 1)
     sampled, inside = _sample(moving, placement)
     return placement, _correlation(still, sampled[:, 0], inside)
