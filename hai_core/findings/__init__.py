@@ -54,7 +54,8 @@ def find(kind: str, workspace: Workspace, **chosen: Any) -> pd.DataFrame:
         catalog.index(workspace)
     state = _state(workspace)
     table = KINDS[kind](workspace, **chosen)
-    about = {"kind": kind, "options": chosen, "rows": len(table), "catalog": state, "version": __version__,
+    seed = chosen.get("seed", inspect.signature(KINDS[kind]).parameters["seed"].default) if "seed" in known else None
+    about = {"kind": kind, "options": chosen, "seed": seed, "rows": len(table), "catalog": state, "version": __version__,
              "seconds": round(time.monotonic() - began, 2)}
     file = _file(workspace, kind, chosen)
     write_table(table, file)
@@ -69,7 +70,8 @@ def load(kind: str, workspace: Workspace) -> pd.DataFrame | None:
 
 
 def card(kind: str, workspace: Workspace, chosen: Mapping[str, Any] = {}) -> dict[str, Any] | None:
-    """How the stored findings were computed: options, rows, catalog (digest), version, seconds. None without findings.
+    """How the stored findings were computed: options as chosen, seed (None: nothing random), rows, catalog (digest), version,
+    seconds. None without findings.
 
     `chosen` tells those with `against` from the workspace's own.
     """

@@ -70,6 +70,7 @@ def test_every_kind_is_computed_from_nothing_and_stored(workspace, kind):
     pd.testing.assert_frame_equal(findings.load(kind, workspace), table)
     card = findings.card(kind, workspace)
     assert (card["kind"], card["options"], card["rows"], card["version"]) == (kind, {}, len(table), __version__)
+    assert card["seed"] == (0 if kind in ("noise", "clusters", "merges") else None)
     assert card["catalog"] == catalog.snapshot_digest(catalog.load(workspace))
     assert card["seconds"] >= 0
     if kind in ("noise", "outliers", "clusters"):
