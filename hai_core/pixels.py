@@ -29,7 +29,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 # Changing what a measured column means, or how pixels are decoded, needs a new first number: old catalogs are then rebuilt.
 VERSION = (f"3 Pillow {PIL.__version__} jpeg {features.version('libjpeg_turbo') or features.version('jpg')} "
-           f"simplejpeg {simplejpeg.__version__}")
+           f"simplejpeg {simplejpeg.__version__} OpenCV {cv2.__version__}")
 
 # By content, whatever the suffix says; MPO counts as JPEG. EPS and the like start other programs and are not on the list.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF")
@@ -40,6 +40,7 @@ cv2.setNumThreads(1)  # there is a process for each core already
 SCALED_SIDE = 256  # a scaled decode keeps at least this short side, in pixels
 THUMBNAIL_SIDE = 256  # long side of a thumbnail
 MEASURED_SIDE = 128  # short side at which sharpness and tones are measured; smaller images are measured as they are
+HASHED_SIDE = 2 * 3 * 32  # a side of so many pixels is halved before the perceptual hash is taken
 MAX_BYTES = 2 << 30  # larger than the file of any image within Pillow's pixel limit
 
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -192,7 +193,7 @@ def measure(data: bytes) -> tuple[dict[str, Any], bytes]:
     Raises UnreadableImage.
     """
     decoded = decode(data, least_side=SCALED_SIDE)
-    halved = _halved(decoded.pixels, short=MEASURED_SIDE, long=THUMBNAIL_SIDE)  # once for all that follows
+    halved = _halved(decoded.pixels)
     small = thumbnail(halved)
     phash, phash_mirror = perceptual_hashes(halved)
     columns = {"pixel_hash": pixel_hash(decoded), "phash": phash, "phash_mirror": phash_mirror, "width": decoded.width,
@@ -200,10 +201,10 @@ def measure(data: bytes) -> tuple[dict[str, Any], bytes]:
     return columns | tones(small), simplejpeg.encode_jpeg(small, 85, "RGB", "420")
 
 
-def _halved(pixels: npt.NDArray[np.uint8], short: int, long: int = 1) -> npt.NDArray[np.uint8]:
-    """Halved while the sides stay at that many pixels or more. Bilinear halving is the mean of 2 x 2 pixels."""
+def _halved(pixels: Pixels) -> Pixels:
+    """Halved, once for all that follows, as often as thumbnail and tones allow. Bilinear halving is the mean of four pixels."""
     height, width = pixels.shape[:2]
-    while min(height, width) >= 2 * short and max(height, width) >= 2 * long:
+    while min(height, width) >= 2 * MEASURED_SIDE and max(height, width) >= 2 * THUMBNAIL_SIDE:
         height, width = height // 2, width // 2
         pixels = _resized(pixels, width, height)
     return pixels
@@ -235,9 +236,13 @@ def perceptual_hashes(pixels: Pixels) -> tuple[int, int]:
     """imagehash.phash of the image and of its mirror image, as signed 64-bit integers (view as uint64 for distances).
 
     Mirroring negates the odd columns of the cosine transform, so that the second hash costs no second resize. Large images
-    are first halved to three times 32 px or more, which changes at most 2 bits for 99 % of photos.
+    are first halved, each side for itself, to three times 32 px or more: that changes at most 2 bits for 99 % of photos.
     """
-    grey = _halved(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8), short=3 * 32).astype(np.float32)
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    while max(grey.shape) >= HASHED_SIDE:
+        height, width = (side // 2 if side >= HASHED_SIDE else side for side in grey.shape)
+        grey = _resized(grey, width, height)
+    grey = grey.astype(np.float32)
     across = _eight_bits(grey @ _lanczos(grey.shape[1]).T)
     small = _eight_bits(_lanczos(grey.shape[0]) @ across)
     low = _COSINES @ small @ _COSINES.T
@@ -250,7 +255,7 @@ def _eight_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip(np.rint(grey), 0, 255), np.float32)
 
 
-@lru_cache(1024)
+@lru_cache(HASHED_SIDE)
 def _lanczos(size: int) -> npt.NDArray[np.float32]:
     """Pillow's Lanczos weights (32, size) from a line of pixels to 32. Pillow works them out for every image, which takes four
     times as long as applying them.

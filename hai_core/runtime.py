@@ -55,7 +55,8 @@ def _resized_and_cropped(image: Image.Image, transform: Any) -> Crop | None:
     """What torchvision's Resize of the short side and CenterCrop come to, resizing only what the crop shows.
 
     The same pixels but for one level in a thousand, where sides are rounded as torchvision rounds them. None for other
-    transforms, and for images that are enlarged: Pillow may then take the axes in another order, and round in between.
+    transforms, and for images that are tall or enlarged, of which more pixels differ by a level: Pillow seems to take the axes
+    in another order then, and rounds in between.
     """
     from PIL import Image
     from torchvision.transforms import CenterCrop, Resize
@@ -66,7 +67,7 @@ def _resized_and_cropped(image: Image.Image, transform: Any) -> Crop | None:
     short = min(image.size)
     width, height = (int(resize.size * side / short) for side in image.size)
     crop_height, crop_width = center.size
-    if short < resize.size or width < crop_width or height < crop_height:
+    if image.width < image.height or short < resize.size or width < crop_width or height < crop_height:
         return None
     left, top = round((width - crop_width) / 2), round((height - crop_height) / 2)
     across, down = image.width / width, image.height / height

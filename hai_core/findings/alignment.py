@@ -56,6 +56,8 @@ def grey(jpeg: bytes) -> npt.NDArray[np.uint8]:
 def compare(images: npt.NDArray[np.uint8], a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> Comparison:
     """Whether images[b] show the same photo as images[a]; images (M, 64, 64), a and b row numbers (P,)."""
     found = Comparison(np.zeros(len(a), bool), np.zeros(len(a), bool), np.ones((len(a), 2), np.float32))
+    rows, (a, b) = np.unique(np.stack([a, b]), return_inverse=True)
+    images = images[rows]
     with threadpool_limits(1), ThreadPoolExecutor(cores()) as pool:  # products of small matrices: one thread each
         for mirrored, pairs in enumerate(_gate(images, a, b)):
             pairs = pairs[~found.copy[pairs]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 
@@ -45,13 +43,18 @@ def cluster(features: npt.NDArray[np.float32], *, count: int | None = None, dist
 
 def _mini(points: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
     """Mini-cluster of each point: Ward's lowest merges among nearest neighbours, in scikit-learn's heap."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
     from sklearn.cluster import AgglomerativeClustering
     from sklearn.neighbors import kneighbors_graph
 
     near = kneighbors_graph(points, min(10, len(points) - 1))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="the number of connected components")  # copies of copies: it joins them
-        return np.asarray(AgglomerativeClustering(count, connectivity=near).fit(points).labels_, np.int64)
+    part = connected_components(near, directed=False)[1]
+    first = np.unique(part, return_index=True)[1]
+    first = first[np.argsort(points[first, 0], kind="stable")]
+    # One edge between neighbours joins sets that are apart (scikit-learn would compare all their points); they merge last.
+    chain = coo_array((np.ones(len(first) - 1), (first[:-1], first[1:])), shape=near.shape)
+    return np.asarray(AgglomerativeClustering(count, connectivity=near + chain).fit(points).labels_, np.int64)
 
 
 def _ward(points: npt.NDArray[np.float32], weights: npt.NDArray[np.float64], count: int | None, distance: float | None

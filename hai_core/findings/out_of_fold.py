@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -83,18 +84,30 @@ def out_of_fold(features: Features, labels: pd.Series, groups: Codes, usable: np
 def remembered(file: Path, features: Features, labels: pd.Series, groups: Codes, usable: npt.NDArray[np.bool_], *,
                seed: int = 0) -> OutOfFold:
     """`out_of_fold`, whose last answer is kept in `file`: several detectors ask the same question one after the other."""
-    question = xxhash.xxh3_128(canonical_json([__version__, seed, features.shape, labels.tolist()]).encode())
+    question = xxhash.xxh3_128(canonical_json([__version__, FOLDS, REPEATS, SHRINKAGE, seed, features.shape,
+                                               labels.tolist()]).encode())
     for part in (features, groups, usable):
         question.update(np.ascontiguousarray(part).data)
-    if not file.exists() or str(np.load(file)["question"]) != question.hexdigest():
-        judged = out_of_fold(features, labels, groups, usable, seed=seed)
-        content = io.BytesIO()
-        np.savez(content, question=question.hexdigest(), probabilities=judged.probabilities.astype(np.float32),
-                 codes=judged.codes, classes=np.array(judged.classes), teachers=judged.teachers)
-        write_atomic(file, content.getvalue())
-    answer = np.load(file)
-    told = answer["probabilities"].astype(np.float64)
-    return OutOfFold(told, answer["codes"], answer["classes"].tolist(), answer["teachers"])
+    if (known := _answer(file, question.hexdigest())) is not None:
+        return known
+    judged = out_of_fold(features, labels, groups, usable, seed=seed)
+    kept, content = judged.probabilities.astype(np.float32), io.BytesIO()
+    np.savez(content, question=question.hexdigest(), probabilities=kept, codes=judged.codes, classes=np.array(judged.classes),
+             teachers=judged.teachers)
+    write_atomic(file, content.getvalue())
+    return replace(judged, probabilities=kept.astype(np.float64))
+
+
+def _answer(file: Path, question: str) -> OutOfFold | None:
+    """What `file` says, if it is about this question; None where it is missing, damaged or about another."""
+    try:
+        with np.load(file) as answer:
+            if str(answer["question"]) == question:
+                probabilities = answer["probabilities"].astype(np.float64)
+                return OutOfFold(probabilities, answer["codes"], answer["classes"].tolist(), answer["teachers"])
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        pass
+    return None
 
 
 def _with_copies(fold: Codes, groups: Codes) -> Codes:

@@ -14,6 +14,7 @@ from hai_core.neighbors import cosine_neighbors, hamming_pairs, normalize
 
 RADIUS = 10  # bits of 64
 COSINE, NEIGHBORS = 0.8, 8
+FRUITFUL = 0.05  # share of matches below which asking for the nearest only takes longer than asking for all
 _AT_ONCE = 2048  # pairs, and thumbnails, in hand at a time
 
 Rows = npt.NDArray[np.int64]
@@ -85,48 +86,51 @@ class Pairs:
     def connect(self, maybe: Rows, rows: npt.NDArray[np.bool_]) -> Rows:
         """The pairs that match among `rows` (N,), after comparing as many of `maybe` (P, 2), a < b, as connect all copies.
 
-        Each connected set is compared with the nearest of the others (Boruvka, 1926) as long as that finds matches, then all
-        that is left: of many copies of one photo few pairs are compared.
+        Each connected set is compared with the nearest of the others (Boruvka, 1926) as long as that finds enough matches, then
+        all that is left: of many copies of one photo few pairs are compared.
         """
         open_ = maybe[rows[maybe].all(axis=1)]
+        open_ = open_[np.array([tuple(pair) not in self._known for pair in open_.tolist()], bool)]
         bits = np.bitwise_count(np.stack([self._hash, self._mirror])[:, open_[:, 1]] ^ self._hash[open_[:, 0]]).min(axis=0)
         open_ = open_[np.argsort(bits, kind="stable")]
-        matches, before = self._matching(rows), -1
+        matches, fruitful = self._matching(rows), True
         while True:
             part = _components(matches, len(rows))[open_]
-            apart = (part[:, 0] != part[:, 1]) & np.array([tuple(pair) not in self._known for pair in open_.tolist()], bool)
+            apart = part[:, 0] != part[:, 1]
             open_, part = open_[apart], part[apart]
             if not len(open_):
                 return matches
-            nearest = np.unique(np.concatenate([np.unique(part[:, end], return_index=True)[1] for end in (0, 1)]))
-            self.confirm(open_[nearest] if len(matches) > before else open_)
-            matches, before = self._matching(rows), len(matches)
+            asked = np.arange(len(open_))
+            if fruitful:
+                asked = np.unique(np.concatenate([np.unique(part[:, end], return_index=True)[1] for end in (0, 1)]))
+            found = self.confirm(open_[asked])
+            fruitful = len(found) > FRUITFUL * len(asked)
+            matches, open_ = np.concatenate([matches, found]), np.delete(open_, asked, axis=0)
 
     def _matching(self, rows: npt.NDArray[np.bool_]) -> Rows:
         pairs = np.array([pair for pair, found in self._known.items() if found], np.int64).reshape(-1, 2)
         return pairs[rows[pairs].all(axis=1)]
 
-    def confirm(self, asked: Rows) -> None:
-        """Compare the pairs (P, 2), a < b, that were not compared yet."""
+    def confirm(self, asked: Rows) -> Rows:
+        """Compare the pairs (P, 2), a < b, that were not compared yet; those of them that match."""
         from hai_core.findings import alignment
 
-        new = [pair for pair in map(tuple, asked.tolist()) if pair not in self._known]
-        equal = [self._equal(*pair) for pair in new]
-        self._known |= {pair: Match(False, (1.0, 1.0)) for pair, same in zip(new, equal, strict=True) if same}
-        open_ = np.array([pair for pair, same in zip(new, equal, strict=True) if not same], np.int64).reshape(-1, 2)
-        if not len(open_):
-            return
-        rows, positions = np.unique(open_, return_inverse=True)
-        positions = positions.reshape(open_.shape)
-        images = self.grey(rows)
-        with progress.track("Comparing", len(open_), "pairs") as bar:
-            for start in range(0, len(open_), _AT_ONCE):
-                part = positions[start:start + _AT_ONCE]
-                found = alignment.compare(images, part[:, 0], part[:, 1])
-                for (i, j), copy, mirrored, scale in zip(open_[start:start + _AT_ONCE].tolist(), found.copy, found.mirrored,
-                                                         found.scale.tolist(), strict=True):
-                    self._known[i, j] = Match(bool(mirrored), (scale[0], scale[1])) if copy else None
-                bar.advance(len(part))
+        new = [(i, j) for i, j in asked.tolist() if (i, j) not in self._known]
+        equal = {pair for pair in new if self._equal(*pair)}
+        self._known |= dict.fromkeys(equal, Match(False, (1.0, 1.0)))
+        open_ = np.array([pair for pair in new if pair not in equal], np.int64).reshape(-1, 2)
+        if len(open_):
+            with progress.track("Comparing", len(open_), "pairs") as bar:
+                for start in range(0, len(open_), _AT_ONCE):
+                    part = open_[start:start + _AT_ONCE]
+                    rows, place = np.unique(part, return_inverse=True)
+                    place = place.reshape(part.shape)
+                    found = alignment.compare(self.grey(rows), place[:, 0], place[:, 1])
+                    for (i, j), copy, mirrored, scale in zip(part.tolist(), found.copy, found.mirrored, found.scale.tolist(),
+                                                             strict=True):
+                        self._known[i, j] = Match(bool(mirrored), (scale[0], scale[1])) if copy else None
+                    bar.advance(len(part))
+        return np.array([pair for pair in new if self._known[pair]], np.int64).reshape(-1, 2)
 
     def match(self, a: int, b: int) -> Match | None:
         """How b matches a, of a pair that was compared; None when they are no copies."""

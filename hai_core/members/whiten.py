@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+ROUNDING = 1e-10  # of the mean squared length: less variance is none
+
 
 class Whiten(nn.Module):
     """x' = (x - mean) A with A A^T = S^-1, S the shrunk covariance of images around their class means.
@@ -53,6 +55,9 @@ def within_classes(x: Tensor, labels: Tensor, shrinkage: float, dimensions: int 
     _, codes, counts = torch.unique(labels, return_inverse=True, return_counts=True)
     within = x - (torch.zeros(len(counts), x.shape[1]).index_add_(0, codes, x) / counts[:, None])[codes]
     covariance = (within.T @ within) / max(len(x) - len(counts), 1)
-    level = covariance.diagonal().mean(dtype=torch.float64) * (x.shape[1] / (dimensions or x.shape[1]))
+    varies = covariance.diagonal().sum(dtype=torch.float64)
+    if varies <= ROUNDING * (x.double() ** 2).sum() / len(x):  # images within a class are all the same
+        varies.zero_()
+    level = varies / (dimensions or x.shape[1])
     identity = torch.eye(x.shape[1])
     return ((1 - shrinkage) * covariance / level.float() + shrinkage * identity if level > 0 else identity), level

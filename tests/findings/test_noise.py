@@ -169,6 +169,25 @@ def test_the_last_answer_is_remembered_and_no_other(tmp_path, monkeypatch):
         assert len(asked) == number
 
 
+def test_a_damaged_memory_is_no_memory(tmp_path):
+    features, labels = photos((9, 9))
+    question = features, labels, np.full(18, -1), np.ones(18, bool)
+    first = remembered(tmp_path / "judged.npz", *question)
+    for damage in (b"", b"PK\x03\x04 not a zip file", (tmp_path / "judged.npz").read_bytes()[:-300]):
+        (tmp_path / "judged.npz").write_bytes(damage)
+        np.testing.assert_array_equal(remembered(tmp_path / "judged.npz", *question).probabilities, first.probabilities)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_classes_of_copies_that_nobody_grouped_are_judged_by_what_they_show(number):
+    vectors = np.random.default_rng(0).normal(size=(number, 1280)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    shown = np.repeat(np.arange(number), 10) if number > 1 else np.zeros(20, int)
+    labels = pd.Series([f"c{code}" for code in (shown if number > 1 else np.arange(20) % 2)])
+    told = found(vectors[shown], labels)[0].probabilities
+    np.testing.assert_allclose(told, np.eye(3)[shown] if number > 1 else 0.5, atol=1e-3)
+
+
 def test_images_fewer_than_dimensions_are_judged_as_in_all_dimensions(monkeypatch):
     features, labels = photos((20, 20, 20), dim=90, spread=0.6)
     small = found(features, labels)[0].probabilities

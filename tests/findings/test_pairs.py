@@ -41,6 +41,16 @@ def test_of_many_copies_few_pairs_are_compared(compared):
     assert len(compared) < 150 < len(every) == 528
 
 
+def test_where_next_to_nothing_matches_all_are_compared_at_once(monkeypatch):
+    pairs, every = pairs_of([make_image(seed) for seed in range(24)])
+    asked = []
+    confirm = pairs.confirm
+    monkeypatch.setattr(pairs, "confirm", lambda some: asked.append(len(some)) or confirm(some))
+    assert not len(pairs.connect(every, np.ones(24, bool)))
+    assert len(asked) == 2
+    assert sum(asked) == len(every)
+
+
 def test_what_only_a_row_left_out_connects_is_compared_then(compared):
     photo = make_image(2)
     pairs, every = pairs_of([photo, photo.crop((3, 0, 320, 240)), photo.crop((0, 3, 320, 240)), make_image(5)])
