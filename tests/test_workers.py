@@ -60,7 +60,9 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_no_worker_outlives_its_parent(number: int, tmp_path: Path) -> None:
-    program = "import sys; sys.path[:0] = sys.argv[1:]; import test_workers as t; t.flat(t.run(t.slow, range(400), 2))"
+    program = ("import signal, sys; sys.path[:0] = sys.argv[1:]; import test_workers as t; "
+               "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a test run in the background ignores it
+               "t.flat(t.run(t.slow, range(400), 2))")
     folders = [str(Path(workers.__file__).parents[1]), str(Path(__file__).parent)]
     environment = os.environ | {"PIDS": str(tmp_path), "PYTHONPATH": os.pathsep.join(folders)}
     parent = subprocess.Popen([sys.executable, "-c", program, *folders], env=environment,
