@@ -62,7 +62,7 @@ def _ward(points: npt.NDArray[np.float32], weights: npt.NDArray[np.float64], cou
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    from hai_core.ward import merges
+    from hai_core.findings.ward import merges
 
     pairs, height = merges(points, weights)
     below = np.searchsorted(height, distance) if distance is not None else len(points) - (count or 1)

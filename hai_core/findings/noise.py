@@ -69,6 +69,8 @@ def fit(judged: OutOfFold) -> Fitted:
     takes for k. Sharpness and s are fitted together (maximum likelihood): a classifier alone is calibrated to the labels as
     they are, wrong ones included, and is never sure that a label is wrong.
     """
+    from scipy.optimize import minimize_scalar
+
     fair = np.flatnonzero((judged.codes >= 0) & (judged.teachers > 0))
     if not len(fair):
         return Fitted(np.ones(len(judged.codes)), FEWEST)
@@ -81,8 +83,6 @@ def fit(judged: OutOfFold) -> Fitted:
     def loss(log_t: float) -> float:
         own, by_mistake, share = sharpened(log_t)
         return -float(np.log((1 - share) * own[fair] + share * by_mistake[fair] + SMALLEST).mean())
-
-    from scipy.optimize import minimize_scalar
 
     best = minimize_scalar(loss, bounds=(np.log(0.3), np.log(1.5)), method="bounded", options={"xatol": 0.01})
     own, by_mistake, share = sharpened(float(best.x))
@@ -108,11 +108,10 @@ def _likelihoods(p: Floats, codes: npt.NDArray[np.int64]) -> tuple[Floats, Float
 
 def _share(own: Floats, by_mistake: Floats) -> float:
     """The s that maximises sum log((1 - s) own + s by_mistake), which is concave in s."""
+    from scipy.optimize import brentq
 
     def slope(share: float) -> float:
         return float(((by_mistake - own) / ((1 - share) * own + share * by_mistake + SMALLEST)).sum())
-
-    from scipy.optimize import brentq
 
     if slope(FEWEST) <= 0:
         return FEWEST

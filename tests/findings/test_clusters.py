@@ -2,14 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score
 
 from hai_core.findings import clusters as module
 from hai_core.findings.clusters import cluster
-from hai_core.ward import merges
 from hai_core.workspace import InputError
 
 
@@ -25,33 +21,6 @@ def test_groups_are_found_and_numbered_by_size():
     assert adjusted_rand_score(np.random.default_rng(0).permutation(codes), found) < 0.1
     assert adjusted_rand_score(codes, found) == 1.0
     assert np.bincount(found).tolist() == [80, 50, 30]
-
-
-def test_the_hierarchy_is_that_of_scipy():
-    points, _ = groups([50, 40, 60], dim=50)
-    wanted = linkage(points, "ward")
-    pairs, heights = merges(points, np.ones(len(points)))
-    np.testing.assert_allclose(heights, wanted[:, 2], rtol=1e-5)
-    for count in (2, 7, 50):
-        forest = coo_array((np.ones(150 - count), pairs[:150 - count].T), shape=(150, 150))
-        assert adjusted_rand_score(fcluster(wanted, count, "maxclust"), connected_components(forest)[1]) == 1.0
-
-
-def test_a_point_of_weight_three_merges_as_three_equal_points_do():
-    points, _ = groups([20, 20], dim=50)
-    weights = np.random.default_rng(1).integers(1, 4, len(points))
-    heights = merges(points, weights.astype(float))[1]
-    repeated = linkage(np.repeat(points, weights, axis=0), "ward")[:, 2]
-    np.testing.assert_allclose(heights, repeated[-len(heights):], rtol=1e-5)
-    assert not np.allclose(heights, merges(points, np.ones(len(points)))[1], rtol=0.1)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3])
-def test_few_points_have_one_merge_less(n):
-    pairs, heights = merges(np.eye(4, dtype=np.float32)[:n], np.ones(n))
-    assert pairs.shape == (max(n - 1, 0), 2)
-    assert len(heights) == len(pairs)
-    assert n < 2 or heights[0] == pytest.approx(np.sqrt(2))
 
 
 @pytest.mark.parametrize("cut", [{"count": 12}, {"distance": 5.0}])

@@ -1,4 +1,7 @@
-"""Ward's hierarchy of weighted points: the inner loop of `findings.clusters`, compiled. Importing it takes a second."""
+"""Ward's hierarchy of weighted points: the inner loop of `clusters`, compiled, which takes two seconds in every process.
+
+Our own because scipy, scikit-learn and fastcluster take no weights, and the first two keep all distances (4 GB at 33,000).
+"""
 
 from __future__ import annotations
 
