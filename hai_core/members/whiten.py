@@ -56,7 +56,7 @@ def within_classes(x: Tensor, labels: Tensor, shrinkage: float, dimensions: int 
     within = x - (torch.zeros(len(counts), x.shape[1]).index_add_(0, codes, x) / counts[:, None])[codes]
     covariance = (within.T @ within) / max(len(x) - len(counts), 1)
     varies = covariance.diagonal().sum(dtype=torch.float64)
-    if varies <= ROUNDING * (x.double() ** 2).sum() / len(x):  # images within a class are all the same
+    if varies <= ROUNDING * torch.linalg.vector_norm(x).double() ** 2 / len(x):  # images within a class are all the same
         varies.zero_()
     level = varies / (dimensions or x.shape[1])
     identity = torch.eye(x.shape[1])
