@@ -9,21 +9,22 @@ import streamlit as st
 from hai_core.workspace import InputError
 from pages.ui import decide, sidebar, state, welcome
 from pages.ui.text import text
+from pages.ui.words import say
 
 PAGES = {
-    "": [st.Page("pages/overview.py", title="Overview", icon=":material/home:", url_path="", default=True)],
-    "Review": [
-        st.Page("pages/duplicates.py", title="Duplicates", icon=":material/filter_none:", url_path="duplicates"),
-        st.Page("pages/noise.py", title="Noise", icon=":material/label_off:", url_path="noise"),
-        st.Page("pages/clusters.py", title="Clusters", icon=":material/bubble_chart:", url_path="clusters"),
-        st.Page("pages/classes.py", title="Classes", icon=":material/account_tree:", url_path="classes"),
+    "": [st.Page("pages/overview.py", title=say("app.overview"), icon=":material/home:", url_path="", default=True)],
+    say("app.review"): [
+        st.Page("pages/duplicates.py", title=say("app.duplicates"), icon=":material/filter_none:", url_path="duplicates"),
+        st.Page("pages/noise.py", title=say("app.noise"), icon=":material/label_off:", url_path="noise"),
+        st.Page("pages/clusters.py", title=say("app.clusters"), icon=":material/bubble_chart:", url_path="clusters"),
+        st.Page("pages/classes.py", title=say("app.classes"), icon=":material/account_tree:", url_path="classes"),
     ],
-    "Train": [
-        st.Page("pages/manifest.py", title="Manifest", icon=":material/inventory_2:", url_path="manifest"),
-        st.Page("pages/training.py", title="Training", icon=":material/model_training:", url_path="training"),
-        st.Page("pages/confusions.py", title="Confusions", icon=":material/grid_on:", url_path="confusions"),
+    say("app.train"): [
+        st.Page("pages/manifest.py", title=say("app.manifest"), icon=":material/inventory_2:", url_path="manifest"),
+        st.Page("pages/training.py", title=say("app.training"), icon=":material/model_training:", url_path="training"),
+        st.Page("pages/confusions.py", title=say("app.confusions"), icon=":material/grid_on:", url_path="confusions"),
     ],
-    "Record": [st.Page("pages/journal.py", title="Journal", icon=":material/history:", url_path="journal")],
+    say("app.record"): [st.Page("pages/journal.py", title=say("app.journal"), icon=":material/history:", url_path="journal")],
 }
 
 UI = Path(__file__).parent / "pages" / "ui"

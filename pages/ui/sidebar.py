@@ -9,6 +9,7 @@ import streamlit as st
 from hai_core.workspace import Workspace
 from pages.ui import decide, state, welcome
 from pages.ui.text import text
+from pages.ui.words import LANGUAGE, LANGUAGES, language, say
 
 _PICKED = "picked-workspace"
 
@@ -18,9 +19,19 @@ def show(workspace: Workspace | None) -> None:
         _picker(workspace)
         if workspace is not None:
             _undo(workspace)
-            with st.popover(f"Deciding as {text(state.author())}", type="tertiary", icon=":material/person:"):
-                st.text_input("Your name, as written in the journal", value=state.author(), key="author-input",
+            with st.popover(say("sidebar.deciding_as", name=text(state.author())), type="tertiary", icon=":material/person:"):
+                st.text_input(say("sidebar.your_name"), value=state.author(), key="author-input",
                               on_change=_set_author)
+        _language()
+
+
+def _language() -> None:
+    st.selectbox(say("sidebar.language"), list(LANGUAGES), index=list(LANGUAGES).index(language()), key="language-picked",
+                 format_func=LANGUAGES.__getitem__, on_change=_set_language)
+
+
+def _set_language() -> None:
+    st.session_state[LANGUAGE] = st.session_state["language-picked"]
 
 
 def _picker(workspace: Workspace | None) -> None:
@@ -29,8 +40,8 @@ def _picker(workspace: Workspace | None) -> None:
         roots.append(workspace.root)
     if roots:
         st.session_state[_PICKED] = workspace.root if workspace else None
-        st.selectbox("Workspace", roots, key=_PICKED, format_func=state.url_name, on_change=_pick, placeholder="Choose one")
-    if workspace is not None and st.button("New or other workspace…", type="tertiary", icon=":material/add:"):
+        st.selectbox(say("sidebar.workspace"), roots, key=_PICKED, format_func=state.url_name, on_change=_pick, placeholder=say("sidebar.choose"))
+    if workspace is not None and st.button(say("sidebar.new"), type="tertiary", icon=":material/add:"):
         welcome.dialog()
 
 
@@ -47,6 +58,6 @@ def _set_author() -> None:
 def _undo(workspace: Workspace) -> None:
     batch = decide.last_batch(workspace)
     if batch is not None:
-        st.button(f"Undo: {text(batch['note'])}", key="undo-last", icon=":material/undo:", on_click=decide.undo,
+        st.button(say("sidebar.undo", note=text(batch["note"])), key="undo-last", icon=":material/undo:", on_click=decide.undo,
                   args=(workspace, batch["id"]), width="stretch",
-                  help="Takes the last decisions back. The Journal page undoes any.")
+                  help=say("sidebar.undo_help"))

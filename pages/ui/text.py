@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from pages.ui.words import count as count
+
 WRAPPED = 66  # pixels of a table's row in which Streamlit wraps long names: it does from 4rem on
 
 # Made into arrows, dashes, links, icons and a logo after Markdown's escapes are resolved, in each stretch of plain text by
@@ -62,9 +64,3 @@ def shortened_apart(names: Sequence[str], limit: int = 28) -> list[str]:
     short = {name: shortened(name, limit) for name in names}
     often = Counter(short.values())
     return [short[name] if often[short[name]] == 1 else name for name in names]
-
-
-def count(n: int, unit: str) -> str:
-    """`1 image`, `2,000 images`, `3 classes`."""
-    plural = unit if n == 1 else unit + ("es" if unit.endswith("s") else "s")
-    return f"{n:,} {plural}"
