@@ -43,7 +43,8 @@ def write_class(number: int, photos: list[Path], folder: Path, others: list[str]
         where.mkdir(parents=True, exist_ok=True)
         image.save(where / f"{number:03d}-{file.name}", quality=88)
         if generator.random() < COPIES:
-            image.resize((image.width * 3 // 4, image.height * 3 // 4)).save(folder / f"{number:03d}-{i:03d}-copy.jpg", quality=80)
+            smaller = image.resize((image.width * 3 // 4, image.height * 3 // 4))
+            smaller.save(folder / f"{number:03d}-{i:03d}-copy.jpg", quality=80)
 
 
 def write_photos(source: Path, out: Path, images: int, classes: int) -> None:
@@ -73,14 +74,14 @@ def main() -> None:
         write_photos(arguments.source, out / "photos", arguments.images, arguments.classes)
         (out / "written").touch()
     environment = os.environ | {"HAI_CACHE": str(out / "cache")}
-    workspace = ["-w", str(out / "review")]
-    steps = [[*step, *workspace] for step in STEPS if not (out / f"done-{'-'.join(step[:2])}").exists()]
-    if not (out / "review").exists():
-        steps.insert(0, ["init", str(out / "review"), "--images", str(out / "photos")])
-    for step in steps:
-        subprocess.run([sys.executable, "-m", "hai_core", *step], env=environment, check=True)
-        (out / f"done-{'-'.join(part for part in step[:2] if part != '-w')}").touch()
-    print(f"HAI_CACHE={out / 'cache'} python -m hai_core app -w {out / 'review'}")
+    workspace = out / "review"
+    steps = {"init": ["init", str(workspace), "--images", str(out / "photos")]}
+    steps |= {" ".join(step[:2]): [*step, "-w", str(workspace)] for step in STEPS}
+    for name, step in steps.items():
+        if not (done := out / f"{name}.done").exists():
+            subprocess.run([sys.executable, "-m", "hai_core", *step], env=environment, check=True)
+            done.touch()
+    print(f"HAI_CACHE={out / 'cache'} python -m hai_core app -w {workspace}")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def _picker(workspace: Workspace | None) -> None:
         roots.append(workspace.root)
     if roots:
         st.session_state[_PICKED] = workspace.root if workspace else None
-        st.selectbox(say("sidebar.workspace"), roots, key=_PICKED, format_func=state.url_name, on_change=_pick, placeholder=say("sidebar.choose"))
+        st.selectbox(say("sidebar.workspace"), roots, key=_PICKED, format_func=state.url_name, on_change=_pick,
+                     placeholder=say("sidebar.choose"))
     if workspace is not None and st.button(say("sidebar.new"), type="tertiary", icon=":material/add:"):
         welcome.dialog()
 

@@ -6,9 +6,9 @@ import re
 import string
 
 import pytest
-from pages.ui import words
 
 from hai_core.workspace import repository_root
+from pages.ui import words
 
 LANGUAGES = sorted(words.LANGUAGES)
 PAGES = repository_root() / "pages"
@@ -34,7 +34,8 @@ def test_every_catalogue_has_the_same_keys_and_gaps(language):
 
 
 def test_every_key_that_is_said_exists():
-    found = {key for key in USED.findall(sources()) if "{" not in key} | {f"count.{unit}" for unit in COUNTED.findall(sources())}
+    found = {key for key in USED.findall(sources()) if "{" not in key}
+    found |= {f"count.{unit}" for unit in COUNTED.findall(sources())}
     unknown = found - set(words.catalogue("en"))
     assert found
     assert not unknown
