@@ -17,6 +17,7 @@ import streamlit as st
 
 from hai_core import catalog as catalogs
 from hai_core import findings as detectors
+from hai_core import nearest
 from hai_core.decisions import Curation, Journal, fold
 from hai_core.findings import shortcuts as shortcut_detector
 from hai_core.workspace import Workspace
@@ -169,6 +170,33 @@ def _order_of_classes(_workspace: Workspace, _ranks: pd.DataFrame | None, key: t
     usable = np.flatnonzero((table["status"] == "ok").to_numpy() & ~fate.excluded & (fate.label != ""))
     usable = usable[np.argsort(-confidence[usable], kind="stable")]
     return {str(label): group.tolist() for label, group in pd.Series(usable).groupby(fate.label[usable])}
+
+
+def neighbours(workspace: Workspace, path: str, n: int) -> pd.DataFrame:
+    """`path`, `sha256`, `similarity` (cosine) of the up to `n` images most like `path`, nearest first, as catalog rows.
+
+    Not itself, not excluded ones, and none beyond the nearest 1,000. By the features that are stored (of the default backbone
+    where there are some); empty where `path` has none: nothing is computed. 30 ms at 33,000 images the first time.
+    """
+    table, key = catalog(workspace), _catalog_key(workspace)
+    at = row_of(table, key).get(path)
+    stores = tuple((str(file), stamp(file)) for file in nearest.indexes())
+    if at is None or not stores or (features := _features(table, (key, stores))) is None:
+        return pd.DataFrame({"path": [], "sha256": [], "similarity": []}).astype({"path": "str", "sha256": "str"})
+    found, similarity = _nearest(features, at, (key, stores))
+    used = ~curation(workspace).excluded[found]
+    found, similarity = found[used][:n], similarity[used][:n]
+    return table.iloc[found][["path", "sha256"]].assign(similarity=similarity)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Reading the features…")
+def _features(_table: pd.DataFrame, key: tuple[Any, ...]) -> nearest.Features | None:
+    return nearest.stored(_table["sha256"].tolist())
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _nearest(_features: nearest.Features, at: int, key: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+    return nearest.nearest(_features, at, 1000)
 
 
 def data_uri(jpeg: bytes) -> str:
