@@ -13,8 +13,10 @@ from hai_core.decisions import Curation
 from hai_core.records import OK
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, progress, review, state
+from pages.ui.activity import OTHERS, activity, per_hour
 from pages.ui.gallery import strip
 from pages.ui.text import bold, count, text
+from pages.ui.words import say
 
 SAMPLED = 10  # images of the strip
 NAMED_BARS = 60  # classes whose names fit under each other
@@ -24,25 +26,24 @@ NAMED_BARS = 60  # classes whose names fit under each other
 class Kind:
     """Where a kind of finding is reviewed, and what one of them is called."""
 
-    title: str
     page: str
     unit: str
     query: dict[str, str] | None = None  # a bound widget's value stands in the URL as it is shown
 
 
 KINDS = {
-    "duplicates": Kind("Duplicates", "pages/duplicates.py", "group"),
-    "quality": Kind("Quality", "pages/noise.py", "image", {"kind": "Quality"}),
-    "noise": Kind("Doubtful labels", "pages/noise.py", "image"),
-    "outliers": Kind("Outliers", "pages/noise.py", "image", {"kind": "Outliers"}),
-    "merges": Kind("Twin classes", "pages/classes.py", "pair"),
+    "duplicates": Kind("pages/duplicates.py", "group"),
+    "quality": Kind("pages/noise.py", "image", {"kind": "Quality"}),
+    "noise": Kind("pages/noise.py", "image"),
+    "outliers": Kind("pages/noise.py", "image", {"kind": "Outliers"}),
+    "merges": Kind("pages/classes.py", "pair"),
 }
 
 
 def main() -> None:
     workspace = state.workspace()
     st.title(text(workspace.name))
-    st.caption(f"Images in {text(workspace.images)} (only read, never changed)")
+    st.caption(say("overview.images_in", folder=text(workspace.images)))
     catalog = needs.catalog(workspace)
     curation = loaders.curation(workspace)
     todo = {kind: review.progress_of(kind, findings, catalog, curation) if findings is not None else None
@@ -59,6 +60,7 @@ def main() -> None:
         _stale(curation)
     with right:
         _class_sizes(catalog, curation)
+    _activity(workspace)
     _unreadable(catalog)
     _history(workspace)
 
@@ -69,25 +71,25 @@ def _next_step(workspace: Workspace, todo: dict[str, review.Progress | None]) ->
     waiting = [(kind, progress) for kind, progress in todo.items() if progress is not None and progress.left]
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center"):
         if missing:
-            _say("Look for " + ", ".join(needs.KINDS[kind] for kind in missing) + ".")
-            progress.start_button("Look for all of it", workspace, needs.find_command(workspace, *missing), "next-find")
+            _say(say("overview.next_find", what=", ".join(map(needs.sought, missing))))
+            progress.start_button(say("overview.find_all"), workspace, needs.find_command(workspace, *missing), "next-find")
         elif waiting:
             kind, left = waiting[0]
-            _say(f"Review {KINDS[kind].title.lower()}: {count(left.left, KINDS[kind].unit)} left. All can be undone.")
-            _go("Review", KINDS[kind].page, KINDS[kind].query)
+            _say(say("overview.next_review", kind=say(f"overview.{kind}").lower(), left=count(left.left, KINDS[kind].unit)))
+            _go(say("overview.review"), KINDS[kind].page, KINDS[kind].query)
         elif loaders.manifests(workspace).empty:
-            _say("All findings are reviewed. Freeze the cleaned data set into a manifest.")
-            _go("Build a manifest", "pages/manifest.py")
+            _say(say("overview.next_freeze"))
+            _go(say("overview.build"), "pages/manifest.py")
         elif not workspace.runs.is_dir():
-            _say("A manifest is built. Train an ensemble on it.")
-            _go("Train", "pages/training.py")
+            _say(say("overview.next_train"))
+            _go(say("overview.train"), "pages/training.py")
         else:
-            _say("See which classes the ensemble confuses, and go round again from there.")
-            _go("See confusions", "pages/confusions.py")
+            _say(say("overview.next_confusions"))
+            _go(say("overview.see_confusions"), "pages/confusions.py")
 
 
 def _say(words: str) -> None:
-    st.markdown(f"**Next:** {words}", width="stretch")
+    st.markdown(f"**{say('overview.next')}** {words}", width="stretch")
 
 
 def _go(label: str, page: str, query: dict[str, str] | None = None) -> None:
@@ -98,10 +100,10 @@ def _go(label: str, page: str, query: dict[str, str] | None = None) -> None:
 def _figures(catalog: pd.DataFrame, curation: Curation) -> None:
     readable = (catalog["status"] == OK).to_numpy()
     kept = readable & ~curation.excluded & (curation.label != "")
-    figures = {"Images": len(catalog), "Classes": len(set(curation.label[kept])), "Unreadable": int((~readable).sum()),
-               "Excluded": int(curation.excluded.sum()), "Relabelled": int(curation.relabeled.sum()), "In use": int(kept.sum())}
+    figures = {"images": len(catalog), "classes": len(set(curation.label[kept])), "unreadable": int((~readable).sum()),
+               "excluded": int(curation.excluded.sum()), "relabelled": int(curation.relabeled.sum()), "in_use": int(kept.sum())}
     for column, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
-        column.metric(name, f"{value:,}")
+        column.metric(say(f"overview.{name}"), f"{value:,}")
 
 
 def _sample(workspace: Workspace, curation: Curation) -> None:
@@ -114,19 +116,20 @@ def _sample(workspace: Workspace, curation: Curation) -> None:
 
 
 def _left_to_review(workspace: Workspace, todo: dict[str, review.Progress | None]) -> None:
-    st.subheader("Left to review")
+    st.subheader(say("overview.left_to_review"))
     for kind, place in KINDS.items():
         link, state_of = st.columns([1.2, 2], vertical_alignment="center")
-        link.page_link(place.page, label=place.title, query_params=place.query)
+        link.page_link(place.page, label=say(f"overview.{kind}"), query_params=place.query)
         done = todo[kind]
         with state_of:
             if done is None:
-                progress.start_button("Look for them", workspace, needs.find_command(workspace, kind), f"find-{kind}",
+                progress.start_button(say("overview.find"), workspace, needs.find_command(workspace, kind), f"find-{kind}",
                                       quiet=True)
             elif not done.total:
-                st.caption("None found.")
+                st.caption(say("overview.none_found"))
             else:
-                st.progress(done.done / done.total, text=f"{done.done:,} of {count(done.total, place.unit)} done")
+                st.progress(done.done / done.total,
+                            text=say("overview.done", done=f"{done.done:,}", total=count(done.total, place.unit)))
 
 
 def _shortcuts(workspace: Workspace) -> None:
@@ -134,12 +137,11 @@ def _shortcuts(workspace: Workspace) -> None:
     told = loaders.shortcuts(workspace)
     if not told:
         return
-    st.subheader("Possible shortcuts")
+    st.subheader(say("overview.shortcuts"))
     for label, words in told:
-        st.markdown(f"{bold(label)} is {text(words)}." if label else f"{text(words[:1].upper() + words[1:])}.")
-    st.caption("A model may learn this and not what the photos show, and then fail on photos made in another way. Where it "
-               "belongs to the class (lorries are longer), all is well. Where it comes from how the photos were made, add some "
-               "that were made like those of the other classes, or exclude some. You can also go on as it is.")
+        st.markdown(say("overview.class_is", name=bold(label), what=text(words)) if label
+                    else f"{text(words[:1].upper() + words[1:])}.")
+    st.caption(say("overview.shortcuts_hint"))
 
 
 def _planted(workspace: Workspace, catalog: pd.DataFrame) -> None:
@@ -151,16 +153,17 @@ def _planted(workspace: Workspace, catalog: pd.DataFrame) -> None:
     classes = [label for label in catalog["label"].unique() if label]
     score = demo.check_decisions(entries[entries["live"]], truth, classes, set(catalog["path"][catalog["status"] != OK]))
     found = int(score.planted["found"].sum())
-    st.subheader("Planted faults found so far")
-    st.progress(found / len(score.planted), text=f"{found:,} of {len(score.planted):,}")
+    st.subheader(say("overview.planted"))
+    st.progress(found / len(score.planted), text=say("overview.of", n=f"{found:,}", total=f"{len(score.planted):,}"))
     table = score.by_fault
-    st.dataframe(pd.DataFrame({
-        "Fault": table["fault"].str.replace("_", " "), "Share": table["found"] / table["planted"],
-        "Found": table["found"].astype(str) + " of " + table["planted"].astype(str)}), hide_index=True,
-        column_config={"Share": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")})
+    found_of = [say("overview.of", n=n, total=total) for n, total in zip(table["found"], table["planted"], strict=True)]
+    st.dataframe(pd.DataFrame({"fault": table["fault"].str.replace("_", " "), "share": table["found"] / table["planted"],
+                               "found": found_of}), hide_index=True, column_config={
+        "fault": say("overview.fault"), "found": say("overview.found"),
+        "share": st.column_config.ProgressColumn(say("overview.share"), min_value=0, max_value=1, format="percent")})
     if score.false_alarms:
-        with st.expander(f"{count(len(score.false_alarms), 'decision')} about images without a planted fault"):
-            st.dataframe(pd.DataFrame({"Image or classes": score.false_alarms}), hide_index=True)
+        with st.expander(say("overview.false_alarms", decisions=count(len(score.false_alarms), "decision"))):
+            st.dataframe(pd.DataFrame({say("overview.image_or_classes"): score.false_alarms}), hide_index=True)
 
 
 def _stale(curation: Curation) -> None:
@@ -168,38 +171,60 @@ def _stale(curation: Curation) -> None:
     unapplied = [*curation.stale, *curation.impossible]
     if not unapplied:
         return
-    with st.expander(f"{count(len(unapplied), 'decision')} not applied", icon=":material/warning:"):
-        st.caption("The image or class has changed since, or is gone. Decide again, or undo them in the Journal.")
+    with st.expander(say("overview.not_applied", decisions=count(len(unapplied), "decision")), icon=":material/warning:"):
+        st.caption(say("overview.not_applied_hint"))
         st.dataframe(pd.DataFrame([{"action": decision.action, "about": decision.path or decision.label, "why": why}
-                                   for decision, why in unapplied]), hide_index=True)
+                                   for decision, why in unapplied]), hide_index=True,
+                     column_config={name: say(f"overview.{name}") for name in ("action", "about", "why")})
 
 
 def _class_sizes(catalog: pd.DataFrame, curation: Curation) -> None:
     kept = (catalog["status"] == OK).to_numpy() & ~curation.excluded & (curation.label != "")
     sizes = pd.Series(curation.label[kept]).value_counts().rename_axis("label").reset_index(name="images")
-    st.subheader("Class sizes")
+    st.subheader(say("overview.class_sizes"))
     if sizes.empty:
-        st.caption("No image has a label.")
+        st.caption(say("overview.no_labels"))
         return
     many = len(sizes) > NAMED_BARS
     smallest, largest = sizes["images"].iloc[-1], sizes["images"].iloc[0]
-    each = count(largest, "image") if smallest == largest else f"{smallest:,} to {largest:,} images"
-    st.caption(f"{count(len(sizes), 'class')}, {each} each")
+    each = count(largest, "image") if smallest == largest else say("overview.range", low=f"{smallest:,}", high=f"{largest:,}")
+    st.caption(say("overview.each", classes=count(len(sizes), "class"), images=each))
     chart = alt.Chart(sizes).mark_bar(cornerRadius=2).encode(tooltip=["label", "images"])
     if many:
         chart = chart.encode(x=alt.X("label", sort=None, axis=None), y=alt.Y("images", title=None)).properties(height=260)
     else:
         names = alt.Y("label", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False, labelFlush=False))
         chart = chart.encode(y=names, x=alt.X("images", title=None)).properties(height=alt.Step(17))
-    st.altair_chart(chart)
+    st.altair_chart(chart, alt=say("overview.class_sizes"))
+
+
+def _activity(workspace: Workspace) -> None:
+    """Decisions by hour, day, week or month, and by author; nothing before the first."""
+    batches, zone = loaders.batches(workspace), st.context.timezone
+    table, step = activity(batches, zone)
+    if table.empty:
+        return
+    st.subheader(say("overview.activity"))
+    usual = say("overview.per_hour", n=f"{per_hour(batches, zone):,.0f}")
+    st.caption(f"{count(int(table['decisions'].sum()), 'decision')} · {usual}")
+    table["author"] = table["author"].replace(OTHERS, say("overview.others"))
+    when, span = say(f"overview.by_{step}"), "%Y-%m-%d %H:%M" if step == "hour" else "%Y-%m-%d"
+    chart = alt.Chart(table).mark_bar(cornerRadius=1).encode(
+        x=alt.X("start:T", title=None, axis=alt.Axis(grid=False)), x2="end:T",
+        y=alt.Y("decisions:Q", title=when, axis=alt.Axis(tickCount=4, format=",d")),
+        color=alt.Color("author:N", title=None, legend=alt.Legend(orient="top") if table["author"].nunique() > 1 else None),
+        tooltip=[alt.Tooltip("start:T", title=when, format=span), alt.Tooltip("author:N", title=say("overview.author")),
+                 alt.Tooltip("decisions:Q", title=say("overview.activity"), format=",d")]).properties(height=170)
+    st.altair_chart(chart, alt=f"{say('overview.activity')}, {when}")
 
 
 def _unreadable(catalog: pd.DataFrame) -> None:
     broken = catalog[catalog["status"] != OK]
     if not broken.empty:
-        with st.expander(f"{count(len(broken), 'unreadable file')}", icon=":material/broken_image:"):
-            st.caption("They are listed, never used and never touched.")
-            st.dataframe(broken[["path", "reason", "size"]], hide_index=True)
+        with st.expander(count(len(broken), "unreadable file"), icon=":material/broken_image:"):
+            st.caption(say("overview.unreadable_hint"))
+            st.dataframe(broken[["path", "reason", "size"]], hide_index=True,
+                         column_config={name: say(f"overview.{name}") for name in ("path", "reason", "size")})
 
 
 def _history(workspace: Workspace) -> None:
@@ -208,11 +233,12 @@ def _history(workspace: Workspace) -> None:
         return
     if not listed[0].active and listed[0].state != "done":
         progress.show_job(workspace, listed[0], "overview-last")
-    with st.expander(f"{count(len(listed), 'job')} so far", icon=":material/terminal:"):
+    with st.expander(say("overview.jobs", jobs=count(len(listed), "job")), icon=":material/terminal:"):
         st.dataframe(pd.DataFrame([
-            {"started": job.started.astimezone().replace(tzinfo=None), "state": job.state, "command": job.command,
-             "took": progress.duration((job.ended - job.started).total_seconds()) if job.ended else ""}
-            for job in listed]), hide_index=True)
+            {"started": job.started.astimezone().replace(tzinfo=None), "state": say(f"progress.{job.state}"),
+             "command": job.command, "took": progress.duration((job.ended - job.started).total_seconds()) if job.ended else ""}
+            for job in listed]), hide_index=True,
+            column_config={name: say(f"overview.{name}") for name in ("started", "state", "command", "took")})
 
 
 main()

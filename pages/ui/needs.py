@@ -7,15 +7,12 @@ import streamlit as st
 
 from hai_core.workspace import Workspace
 from pages.ui import loaders, progress
+from pages.ui.words import say
 
-KINDS = {  # finding kind -> what it looks for, as said to people
-    "duplicates": "copies of the same photo",
-    "quality": "dark, blurry, blank and odd photos",
-    "noise": "labels that are probably wrong",
-    "outliers": "images unlike all others of their class",
-    "clusters": "images that look alike, and a map of them",
-    "merges": "classes that look like one and the same",
-}
+
+def sought(kind: str) -> str:
+    """What a kind of finding looks for, as said to people."""
+    return say(f"needs.{kind}")
 
 
 def index_command(workspace: Workspace) -> list[str]:
@@ -30,9 +27,8 @@ def catalog(workspace: Workspace) -> pd.DataFrame:
     """The catalog. Before the first indexing: says so, offers it, shows its progress, and stops the page."""
     if loaders.stamp(workspace.catalog / "catalog.parquet") is None:
         if not progress.runs(workspace, ("index", "demo")):
-            st.info("The images are not indexed yet. Indexing reads every photo once: size, sharpness, hashes and a thumbnail.",
-                    icon=":material/photo_library:")
-            progress.start_button("Index the images", workspace, index_command(workspace), "need-index")
+            st.info(say("needs.not_indexed"), icon=":material/photo_library:")
+            progress.start_button(say("needs.index"), workspace, index_command(workspace), "need-index")
         progress.job_panel(workspace, ("index", "demo"), key="need-index")
         st.stop()
     return loaders.catalog(workspace)
@@ -44,13 +40,14 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame:
     if table is None:
         busy = progress.runs(workspace, ("find",))
         if not busy:
-            st.info(f"Not looked for yet: {KINDS[kind]}.", icon=":material/search:")
-            progress.start_button(f"Look for {KINDS[kind]}", workspace, find_command(workspace, kind), f"need-{kind}")
+            what = sought(kind)
+            st.info(say("needs.not_looked", what=what), icon=":material/search:")
+            progress.start_button(say("needs.look", what=what), workspace, find_command(workspace, kind), f"need-{kind}")
         progress.job_panel(workspace, "find" if busy else f"find {kind}", ended=int(not busy), key=f"need-{kind}")
         st.stop()
     if not loaders.findings_are_current(kind, workspace):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(":material/update: Images or labels have changed since this was looked for.", width="stretch")
-            progress.start_button("Look again", workspace, find_command(workspace, kind), f"again-{kind}", primary=False)
+            st.caption(f":material/update: {say('needs.outdated')}", width="stretch")
+            progress.start_button(say("needs.again"), workspace, find_command(workspace, kind), f"again-{kind}", primary=False)
         progress.job_panel(workspace, f"find {kind}", ended=0, key=f"again-{kind}")
     return table

@@ -13,11 +13,11 @@ from hai_core.jobs import Job
 from hai_core.workspace import InputError, Workspace
 from pages.ui import state
 from pages.ui.text import count, text
+from pages.ui.words import say, section
 
 REFRESH_SECONDS = 1.0
-_STATE = {"running": ("Running", ":material/progress_activity:"), "unknown": ("Runs on another machine", ":material/lan:"),
-          "done": ("Done", ":material/check_circle:"), "failed": ("Failed", ":material/error:"),
-          "cancelled": ("Cancelled", ":material/cancel:"), "died": ("Died", ":material/power_off:")}
+_ICONS = {"running": ":material/progress_activity:", "unknown": ":material/lan:", "done": ":material/check_circle:",
+          "failed": ":material/error:", "cancelled": ":material/cancel:", "died": ":material/power_off:"}
 _WATCHED = "watched-jobs"  # ids of jobs that were seen running: when one ends, the page is drawn anew
 
 
@@ -83,10 +83,9 @@ def _panel(workspace: Workspace, kinds: Sequence[str], ended: int, done: bool, r
 
 def show_job(workspace: Workspace, job: Job, key: str) -> None:
     """One job: state, progress with count, rate and time left, command, log, and cancel or resume."""
-    word, icon = _STATE[job.state]
     with st.container(border=True):
         head, button = st.columns([5, 1], vertical_alignment="center")
-        head.markdown(f"{icon} **{word}**{_when(job)}")
+        head.markdown(f"{_ICONS[job.state]} **{say(f'progress.{job.state}')}**{_when(job)}")
         with button:
             _job_button(workspace, job, key)
         if job.active:
@@ -94,18 +93,18 @@ def show_job(workspace: Workspace, job: Job, key: str) -> None:
         elif job.state == "failed":
             st.error(_last_words(job))
         elif job.state == "died":
-            st.warning("The process is gone without a word (killed, or the machine switched off). What it finished is kept.")
+            st.warning(say("progress.died_hint"))
         st.code(job.command, language=None, wrap_lines=True)
-        with st.expander("Log", expanded=job.state == "failed"):
-            st.code(job.log() or "(empty)", language=None, height=240)
+        with st.expander(say("progress.log"), expanded=job.state == "failed"):
+            st.code(job.log() or say("progress.empty_log"), language=None, height=240)
 
 
 def _job_button(workspace: Workspace, job: Job, key: str) -> None:
     if job.active:
-        st.button("Cancel", key=f"{key}-cancel-{job.id}", on_click=_cancel, args=(job,), width="stretch")
+        st.button(say("progress.cancel"), key=f"{key}-cancel-{job.id}", on_click=_cancel, args=(job,), width="stretch")
     elif job.state in ("cancelled", "died", "failed"):
-        st.button("Resume", key=f"{key}-resume-{job.id}", on_click=start, args=(workspace, job.argv), width="stretch",
-                  help="Starts the same command again; it continues with what is missing.")
+        st.button(say("progress.resume"), key=f"{key}-resume-{job.id}", on_click=start, args=(workspace, job.argv),
+                  width="stretch", help=say("progress.resume_help"))
 
 
 def _cancel(job: Job) -> None:
@@ -118,45 +117,50 @@ def _cancel(job: Job) -> None:
 def _bar(job: Job) -> None:
     progress = job.progress
     if not progress:
-        st.progress(0.0, text="Starting…")
+        st.progress(0.0, text=say("progress.starting"))
         return
     done, total = progress["done"], progress["total"]
-    words = [f"{progress['task']}: {done:,} of {count(total, progress['unit'].removesuffix('s'))}"]
+    words = [say("progress.bar", task=_task(progress["task"]), done=f"{done:,}",
+                 total=count(total, progress["unit"].removesuffix("s")))]
     if progress["rate"]:
-        words.append(f"{progress['rate']:,.1f} a second")
+        words.append(say("progress.rate", n=f"{progress['rate']:,.1f}"))
     if progress["seconds_left"] is not None and done < total:
-        words.append(f"{duration(progress['seconds_left'])} left")
+        words.append(say("progress.left", time=duration(progress["seconds_left"])))
     words += [f"{name} {format(value, '.4g') if isinstance(value, float) else value}"
               for name, value in progress["info"].items()]
     st.progress(min(done / total, 1.0) if total else 0.0, text=" · ".join(words))
 
 
+def _task(told: str) -> str:
+    """What a job calls what it does, such as 'Embedding with NAME', in the person's language where there is a word for it."""
+    task, joined, what = told.partition(" with ")
+    return section("tasks").get(task, task) + (f" · {text(what)}" if joined else "")
+
+
 def _when(job: Job) -> str:
     if job.active:
         return f" · {duration((datetime.now(UTC) - job.started).total_seconds())}"
-    took = f" after {duration((job.ended - job.started).total_seconds())}" if job.ended else ""
+    took = say("progress.took", time=duration((job.ended - job.started).total_seconds())) if job.ended else ""
     return f"{took} · {ago(job.ended or job.started)}"
 
 
 def _last_words(job: Job) -> str:
-    return text(job.log(1) or f"exit status {job.exit_code}")
+    return text(job.log(1) or say("progress.exit", code=job.exit_code))
 
 
 def duration(seconds: float) -> str:
     """'8 s', '2 min 5 s', '2 min', '1 h 20 min'."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s" if seconds < 600 and seconds % 60 else f"{seconds // 60} min"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes < 1:
+        return say("progress.seconds", s=rest)
+    if minutes >= 60:
+        return say("progress.hours", h=minutes // 60, m=minutes % 60)
+    return say("progress.minutes_seconds", m=minutes, s=rest) if minutes < 10 and rest else say("progress.minutes", m=minutes)
 
 
 def ago(moment: datetime) -> str:
     """'just now', '5 min ago', '2026-05-01 14:03'."""
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    if seconds < 60:
-        return "just now"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min ago"
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    minutes = int((datetime.now(UTC) - moment).total_seconds() // 60)
+    if minutes < 1:
+        return say("progress.just_now")
+    return say("progress.minutes_ago", m=minutes) if minutes < 60 else moment.astimezone().strftime("%Y-%m-%d %H:%M")

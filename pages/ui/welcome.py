@@ -10,47 +10,46 @@ from hai_core import jobs
 from hai_core.workspace import InputError, Workspace, workspaces_root
 from pages.ui import progress, state
 from pages.ui.text import text
+from pages.ui.words import say
 
 DEMO = "demo"
 
 
 def show() -> None:
-    st.title("Clean photos, better classifiers")
-    st.markdown("HAI Workbench finds copies, wrong labels, bad photos and twin classes in a folder of photos. You decide with "
-                "a click, every decision can be undone, and the cleaned images train an ensemble that shows what it confuses. "
-                "**Your photos are only read, never changed.**")
+    st.title(say("welcome.title"))
+    st.markdown(say("welcome.about"))
     demo, own = st.columns(2, gap="large")
     with demo.container(border=True, height="stretch"):
-        st.subheader("Try it on the demo")
-        st.markdown("About 700 drawn vehicles in 24 look-alike classes, with planted faults of every kind. "
-                    "The workbench tells you how many of them you found.")
-        st.button("Open the demo", type="primary", on_click=open_demo, icon=":material/play_arrow:", key="open-demo")
+        st.subheader(say("welcome.demo"))
+        st.markdown(say("welcome.demo_about"))
+        st.button(say("welcome.open_demo"), type="primary", on_click=open_demo, icon=":material/play_arrow:", key="open-demo")
     with own.container(border=True, height="stretch"):
-        st.subheader("Start with your photos")
+        st.subheader(say("welcome.own"))
         _new("welcome")
     _open_other("welcome")
 
 
-@st.dialog("New or other workspace", width="medium")
 def dialog() -> None:
+    st.dialog(say("welcome.dialog"), width="medium")(_dialog)()
+
+
+def _dialog() -> None:
     _new("dialog")
     _open_other("dialog")
-    if not (workspaces_root() / DEMO / "workspace.json").exists() and st.button("Open the demo", key="dialog-demo"):
+    if not (workspaces_root() / DEMO / "workspace.json").exists() and st.button(say("welcome.open_demo"), key="dialog-demo"):
         open_demo()
         st.rerun()
 
 
 def _new(key: str) -> None:
     """Form for a new workspace: where the photos are, and a name."""
-    folder = st.text_input("Folder with one folder of photos per class", key=f"{key}-images", placeholder="/home/me/car-photos")
+    folder = st.text_input(say("welcome.images"), key=f"{key}-images", placeholder="/home/me/car-photos")
     images = Path(folder).expanduser()
-    name = st.text_input("Name of the workspace", key=f"{key}-name", placeholder=images.name if folder else "car-photos")
-    with st.expander("Options"):
-        labels = st.text_input("Labels file, if the labels are not the folders (CSV with columns path, label)",
-                               key=f"{key}-labels")
-        holdout = st.slider("Share of the images set aside to compare manifests", 0, 50, 15, format="%d %%",
-                            key=f"{key}-holdout")
-    if st.button("Create and index", type="primary" if key == "dialog" else "secondary", key=f"{key}-create",
+    name = st.text_input(say("welcome.name"), key=f"{key}-name", placeholder=images.name if folder else "car-photos")
+    with st.expander(say("welcome.options")):
+        labels = st.text_input(say("welcome.labels"), key=f"{key}-labels")
+        holdout = st.slider(say("welcome.holdout"), 0, 50, 15, format="%d %%", key=f"{key}-holdout")
+    if st.button(say("welcome.create"), type="primary" if key == "dialog" else "secondary", key=f"{key}-create",
                  disabled=not folder):
         _create(name.strip() or images.name, images, labels.strip(), holdout / 100)
 
@@ -69,9 +68,9 @@ def _create(name: str, images: Path, labels: str, holdout: float) -> None:
 
 
 def _open_other(key: str) -> None:
-    with st.expander("Open a workspace that is somewhere else"):
-        folder = st.text_input("Folder of the workspace", key=f"{key}-other")
-        if st.button("Open", key=f"{key}-open", disabled=not folder):
+    with st.expander(say("welcome.other")):
+        folder = st.text_input(say("welcome.other_folder"), key=f"{key}-other")
+        if st.button(say("welcome.open"), key=f"{key}-open", disabled=not folder):
             try:
                 state.choose(Workspace.open(Path(folder).expanduser()).root)
             except InputError as refusal:

@@ -177,3 +177,20 @@ def test_a_shortcut_goes_when_its_images_are_excluded(open_page, workspace, imag
     decisions = [Decision("exclude", path=path) for path in table["path"][table["label"] == "c"]]
     Journal(workspace).append(decisions, table, author="t")
     assert "Possible shortcuts" not in sections(open_page("overview"))
+
+
+def test_decisions_are_charted_once_there_are_some(open_page, workspace, images):
+    assert "Decisions" not in sections(open_page("overview"))
+    Journal(workspace).append([Decision("exclude", path=path) for path in images["path"][:3]], images, author="<b>an</b>")
+    app = open_page("overview")
+    assert not app.exception
+    assert "Decisions" in sections(app)
+    assert any("3 decisions · usually 3 in an hour of work" in caption.value for caption in app.caption)
+
+
+def test_the_page_speaks_korean(open_page, workspace, images):
+    Journal(workspace).append([Decision("exclude", path=images["path"][0])], images, author="an")
+    app = open_page("overview", language="ko")
+    assert not app.exception
+    assert "남은 검토" in sections(app)
+    assert "Review" not in " ".join(element.value for element in [*app.markdown, *app.caption, *app.subheader])

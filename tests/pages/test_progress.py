@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
@@ -9,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from hai_core import jobs
-from pages.ui import progress
+from hai_core.workspace import repository_root
+from pages.ui import progress, words
 
 
 @pytest.mark.parametrize(("seconds", "words"), [
@@ -94,3 +96,10 @@ def test_a_command_that_runs_again_takes_the_place_of_its_earlier_end(workspace)
     jobs.cancel(job)
     assert len(app.markdown) == 1
     assert "Running" in app.markdown[0].value
+
+
+def test_every_unit_that_work_is_counted_in_has_words():
+    sources = "\n".join(file.read_text("utf-8") for file in (repository_root() / "hai_core").rglob("*.py"))
+    units = set(re.findall(r'track\(.*"([a-z]+)s"\) as', sources))
+    assert {"image", "fold", "pair", "epoch"} <= units
+    assert {f"count.{unit}" for unit in units} <= set(words.catalogue("en"))
