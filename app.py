@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from hai_core.workspace import InputError
-from pages.ui import decide, sidebar, state, welcome
+from pages.ui import decide, sidebar, similar, state, welcome
 from pages.ui.text import text
 from pages.ui.words import say
 
@@ -34,11 +34,12 @@ st.html(UI / "style.css")
 page = st.navigation(PAGES)
 workspace = state.current()
 sidebar.show(workspace)
-with decide.notices():
+with decide.notices(workspace):
     if workspace is None:
         welcome.show()
     else:
         try:
+            similar.show(workspace)
             page.run()
         except InputError as problem:  # one sentence for the person; a bug keeps its traceback
             st.error(text(problem), icon=":material/error:")

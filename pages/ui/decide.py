@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -14,23 +15,23 @@ from hai_core.decisions import Batch
 from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, state
-from pages.ui.text import count, text
-
-VERBS = {
-    "exclude": "Excluded", "restore": "Restored", "label_ok": "Label confirmed", "quality_ok": "Quality confirmed",
-    "not_duplicates": "Not duplicates", "relabel": "Relabelled", "unsure": "Marked unsure", "tag": "Tagged", "merge": "Merged",
-    "keep_apart": "Kept apart", "rename": "Renamed", "drop_class": "Class dropped", "series": "Series set",
-}
+from pages.ui.text import text
+from pages.ui.toast import Notice, toast
+from pages.ui.words import count, say
 
 
-def decide(workspace: Workspace, decisions: Sequence[Decision], note: str = "") -> Batch | None:
-    """Append one undoable batch. What was done is said in a toast; a refusal above the page, and then None is returned."""
+def decide(workspace: Workspace, decisions: Sequence[Decision], note: str = "", asked: int = 0) -> Batch | None:
+    """Append one undoable batch. What was done is said in a toast; a refusal above the page, and then None is returned.
+
+    `asked`: so many were asked for, all that a filter matches. Then those for which it cannot be done (others may have decided
+    meanwhile) are skipped, and how many.
+    """
     if not decisions:
         return None
     decisions = _about_what_is_shown(workspace, decisions)
     note = note or describe(decisions)
     return _write(note, lambda: loaders.journal(workspace).append(
-        decisions, loaders.catalog(workspace), author=state.author(), note=note))
+        decisions, loaders.catalog(workspace), author=state.author(), note=note, skip_invalid=asked > 0), asked)
 
 
 def _about_what_is_shown(workspace: Workspace, decisions: Sequence[Decision]) -> Sequence[Decision]:
@@ -44,7 +45,7 @@ def _about_what_is_shown(workspace: Workspace, decisions: Sequence[Decision]) ->
 
 
 def undo(workspace: Workspace, batch: str) -> Batch | None:
-    return _write(f"Undone: {_note(workspace, batch)}", lambda: loaders.journal(workspace).undo(
+    return _write(say("decide.undone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).undo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
@@ -52,47 +53,48 @@ def undo_last(workspace: Workspace) -> list[str]:
     """Take the newest batch back; says so when there is none. Returns the paths that it was about."""
     batch = last_batch(workspace)
     if batch is None:
-        st.session_state[state.NOTICE] = "There is nothing to undo"
+        st.session_state[state.NOTICE] = Notice(say("decide.nothing_to_undo"))
         return []
     about = [decision.path for decision in loaders.journal(workspace).live() if decision.batch == batch["id"] and decision.path]
     return about if undo(workspace, batch["id"]) else []
 
 
 def redo(workspace: Workspace, batch: str) -> Batch | None:
-    return _write(f"Done again: {_note(workspace, batch)}", lambda: loaders.journal(workspace).redo(
+    return _write(say("decide.redone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).redo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
 def _note(workspace: Workspace, batch: str) -> str:
     batches = loaders.batches(workspace).set_index("id")
-    return str(batches["note"].get(batch, "")) or "decisions"
+    return str(batches["note"].get(batch, "")) or say("decide.decisions")
 
 
-def _write(said: str, write: Callable[[], Batch]) -> Batch | None:
+def _write(said: str, write: Callable[[], Batch], asked: int = 0) -> Batch | None:
     try:
         batch = write()
     except InputError as refusal:
         st.session_state[state.PROBLEM] = str(refusal)
         return None
     st.session_state.pop(state.PROBLEM, None)
-    st.session_state[state.NOTICE] = said
+    if asked:
+        said = say("decide.bulk", note=said, changed=f"{batch.applied:,}", skipped=f"{asked - batch.applied:,}")
+    st.session_state[state.NOTICE] = Notice(said, "" if batch.target else batch.id)
     return batch
 
 
 def describe(decisions: Sequence[Decision]) -> str:
-    """'Excluded · 3 images', 'Relabelled to K5_2019 · 1 image', 'Merged A into B'."""
+    """'Excluded · 3 images', 'Relabelled to K5_2019 · 1 image', 'Merged · A into B'."""
     first, many = decisions[0], len(decisions)
     same = all(d.action == first.action and d.value == first.value for d in decisions)
     if not same:
         return count(many, "decision")
+    verb = say(f"decide.{first.action}")
     if first.label:
-        names = first.label if many == 1 else count(many, "class")
-        into = {"merge": f" into {first.value}", "rename": f" to {first.value}", "series": f": {first.value}",
-                "keep_apart": f" from {first.other}"}.get(first.action, "")
-        return f"{VERBS[first.action]} · {names}{into}"
-    to = f" to {first.value}" if first.value else ""
-    what = "pair" if first.action == "not_duplicates" else "image"
-    return f"{VERBS[first.action]}{to} · {count(many, what)}"
+        if many > 1 or first.action not in ("merge", "rename", "series", "keep_apart"):
+            return f"{verb} · {first.label if many == 1 else count(many, 'class')}"
+        return f"{verb} · " + say(f"decide.{first.action}_as", name=first.label, value=first.value or first.other)
+    what = count(many, "pair" if first.action == "not_duplicates" else "image")
+    return f"{say('decide.relabel_to', value=first.value)} · {what}" if first.action == "relabel" else f"{verb} · {what}"
 
 
 def last_batch(workspace: Workspace) -> pd.Series | None:
@@ -103,17 +105,15 @@ def last_batch(workspace: Workspace) -> pd.Series | None:
 
 
 @contextmanager
-def notices() -> Iterator[None]:
+def notices(workspace: Workspace | None) -> Iterator[None]:
     """What the last action did or why it was refused, above the page that is drawn inside; both are gone on the next run."""
-    said = st.session_state.pop(state.NOTICE, None)
-    if said:
-        st.toast(text(said), icon=":material/check:")
+    toast(st.session_state.pop(state.NOTICE, None), partial(undo, workspace) if workspace else lambda batch: None)
     problem = st.session_state.pop(state.PROBLEM, None)
     place = st.container()  # always there: an element that comes or goes would have the browser build the page below it anew
     if problem:
         message, close = place.columns([12, 1], vertical_alignment="center")
         message.error(text(problem), icon=":material/block:")
-        close.button("Close", key="close-problem", type="tertiary")
+        close.button(say("decide.close"), key="close-problem", type="tertiary")
     try:
         yield
     except RerunException:  # the page is drawn again at once, before anyone has read what stands above it

@@ -1,6 +1,7 @@
-// Browser side of pages/ui/gallery.py: one View per mounted gallery. gallery_parts.js comes before, in one module.
+// Browser side of pages/ui/gallery.py: one View per mounted gallery. The other gallery_*.js come before, in one module.
 //
-// Modes: select (a grid), keep (sections of which some images are kept), strip and picture (to look at only).
+// Modes: select (a grid), keep (sections of which some images are kept), strip and picture (to look at only); ahead draws nothing
+// and keeps the pages before and after the one shown.
 
 const views = new WeakMap();
 
@@ -11,6 +12,12 @@ let lastId = Date.now(); // of an event; no two views of a session give the same
 let lastAskedFor = 0; // survives that a choice builds the gallery anew
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  Object.assign(words, data.words);
+  keepThumbnails(data.thumbnails || {});
+  if (data.mode === "ahead") {
+    ahead.set(data.gallery, data.pages);
+    return decodeAhead(data.thumbnails);
+  }
   let view = views.get(parentElement);
   if (!view) {
     view = new View(parentElement);
@@ -32,6 +39,8 @@ class View {
     this.asked = null; // the event whose answer is awaited
     this.later = []; // events to send when it has come
     this.keys = []; // keys pressed meanwhile
+    this.decided = new Set(); // paths of what was decided since the images were last listed
+    this.all = false; // whether all that match are selected, not only those of this page
     this.root.addEventListener("keydown", (event) => this.keydown(event));
     // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
     this.fromPage = (event) => {
@@ -51,17 +60,15 @@ class View {
     if (this.root.isConnected) return; // Streamlit says so too of data that newer data has overtaken
     window.removeEventListener("keydown", this.fromPage, true);
     clearTimeout(this.patience);
-    this.dialog?.remove();
+    clearTimeout(this.missing);
+    this.large?.node.remove();
   }
 
   update(data) {
     const turned = this.data?.page !== data.page;
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
     const hadFocus = this.root.contains(document.activeElement);
-    const shown = JSON.stringify({ ...data, large: null, focus: null, answered: null, refused: null, back: null });
-    const changed = shown !== this.shown;
-    this.data = data;
-    this.shown = shown;
+    const changed = this.receive(data);
     this.still = data.mode === "strip" || data.mode === "picture";
     const paths = this.paths();
     const back = this.asked?.type === "undo" && data.answered === this.asked.id ? data.back : [];
@@ -73,11 +80,59 @@ class View {
     if (back.length) this.choose(back);
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
     if (changed) this.draw();
+    this.markDecided();
     this.mark();
     if (hadFocus) this.focusTile(this.focused, !back.length);
-    this.fillLarge();
+    this.large?.fill(data.large);
+    this.askForMissing();
     if (data.answered === this.asked?.id) this.answered(data.refused);
+    else this.replayKeys();
     if (data.asked_for) this.bringIntoView(data.asked_for);
+  }
+
+  // Take in what Python sent; whether it shows other things than before. An answer to a decision comes first, with the images as
+  // they were (`decided` tells what became of them), and the new list of images follows.
+  receive(data) {
+    const shown = drawn(data);
+    const changed = shown !== this.shown;
+    if (data.decided) for (const path of Object.keys(data.decided)) this.decided.add(path);
+    else this.decided.clear();
+    this.data = data;
+    this.shown = shown;
+    return changed;
+  }
+
+  markDecided() {
+    for (const [path, { badge, tone }] of Object.entries(this.data.decided || {})) this.setBadge(path, badge, tone);
+  }
+
+  setBadge(path, text, tone) {
+    const badge = this.nodes.get(path)?.querySelector(".hg-badge");
+    if (!badge) return;
+    badge.textContent = text;
+    badge.className = `hg-badge hg-${tone}`;
+    badge.hidden = false;
+  }
+
+  // Thumbnails that were sent and did not come, as after a broken connection.
+  askForMissing() {
+    clearTimeout(this.missing);
+    this.missing = setTimeout(() => {
+      const hashes = missingThumbnails(this.data.tiles);
+      if (hashes.length && this.root.isConnected) this.send({ type: "missing", hashes });
+    }, PATIENCE_FOR_THUMBNAILS);
+  }
+
+  // Show the page at once where it was sent ahead; Python is told in any case.
+  turn(to) {
+    if (this.asked) return;
+    const next = (ahead.get(this.data.key) || []).find((other) => other.page === to && other.of === this.data.of);
+    if (next) {
+      const { page, first, tiles, sections } = next;
+      this.update({ ...this.data, page, first, tiles, sections, focus: tiles[0]?.path, decided: null, asked_for: 0 });
+      this.root.scrollIntoView({ block: "start" });
+    }
+    this.send({ type: "page", to });
   }
 
   bringIntoView(askedFor) {
@@ -90,6 +145,10 @@ class View {
   selectedAfter(turned, paths) {
     if (this.data.mode === "keep") return new Set(this.data.tiles.filter((tile) => tile.keep).map((tile) => tile.path));
     return new Set(turned ? [] : paths.filter((path) => this.selected.has(path)));
+  }
+
+  tile(path) {
+    return this.data.tiles.find((tile) => tile.path === path);
   }
 
   // The images that the next key is for.
@@ -113,7 +172,7 @@ class View {
     }
     event.id = ++lastId;
     event.focus = this.data.one ? this.focused : null;
-    event.large = this.dialog?.open ? this.dialog.dataset.path : null;
+    event.large = this.large?.open ? this.large.paths : [];
     if (!isLook(event)) {
       this.asked = event;
       clearTimeout(this.patience);
@@ -128,13 +187,23 @@ class View {
     const about = this.asked?.paths?.filter((path) => this.nodes.has(path));
     this.asked = null;
     if (refused) {
+      this.decided.clear();
       this.keys = [];
       this.later = [];
       if (about?.length) this.choose(about);
       this.mark();
     }
     while (!this.asked && this.later.length) this.send(this.later.shift());
-    while (!this.asked && this.keys.length) this.replay(this.keys.shift());
+    this.replayKeys();
+  }
+
+  replayKeys() {
+    while (!this.waits() && this.keys.length) this.replay(this.keys.shift());
+  }
+
+  // Whether a key has to wait: for an answer, or because the image in focus was decided and the list without it is to come.
+  waits() {
+    return Boolean(this.asked) || this.decided.has(this.focused);
   }
 
   giveUp() {
@@ -155,25 +224,41 @@ class View {
     this.root.replaceChildren();
     if (!this.still) this.root.append(this.toolbar(chosen || size));
     if (sections) this.root.append(...sections.map((section) => this.section(section)));
-    else this.root.append(this.grid(tiles, "Images"));
+    else this.root.append(this.grid(tiles, say("images")));
   }
 
   toolbar(size) {
-    const bar = make("div", "hg-toolbar", "", { role: "toolbar", "aria-label": "Gallery" });
+    const bar = make("div", "hg-toolbar", "", { role: "toolbar", "aria-label": say("gallery") });
     this.count = make("span", "hg-count", "", { "data-testid": "selection-count", "aria-live": "polite" });
     bar.append(this.count);
     if (this.data.mode === "select") {
       bar.append(...this.data.actions.map((action) => actionButton(action, (...clicked) => this.act(...clicked))));
+      if (this.data.bulk && this.data.total > 1) bar.append(this.allButton());
     }
     const view = make("span", "hg-view");
+    if (this.data.similar) {
+      view.append(button(say("similar"), "hg-quiet", () => this.similar(this.focused), { title: say("key", { key: "F" }) }));
+    }
     view.append(sizeSlider(size, (chosen) => {
       sessionStorage.setItem("hg-size", chosen);
       this.root.style.setProperty("--hg-size", `${chosen}px`);
     }));
-    view.append(pager(this.data, (to) => this.send({ type: "page", to })));
-    view.append(button("?", "hg-quiet", () => this.showKeys(), { title: "Keys", "aria-label": "Show the keys" }));
+    if (this.data.sizes.length && this.data.total > this.data.sizes[0]) {
+      view.append(pageSizes(this.data.page_size, this.data.sizes, (page_size) => this.send({ type: "size", page_size })));
+    }
+    view.append(pager(this.data, (to) => this.turn(to)));
+    view.append(button("?", "hg-quiet", () => this.showKeys(), { title: say("keys"), "aria-label": say("show_keys") }));
     bar.append(view);
     return bar;
+  }
+
+  // Selects what the filter matches, on all pages: Python is told that, not the names.
+  allButton() {
+    const node = button(say("all_matching", { n: number(this.data.total) }), "hg-quiet hg-all", () => {
+      this.all = !this.all;
+      this.mark();
+    }, { "aria-pressed": "false" });
+    return node;
   }
 
   section(section) {
@@ -186,12 +271,15 @@ class View {
     for (const action of this.data.actions) {
       foot.append(actionButton(action, (...clicked) => this.act(...clicked, section.id)));
     }
+    if (tiles.length > 1) {
+      foot.append(button(say("compare"), "hg-quiet", () => this.compare(section.id), { title: say("key", { key: "C" }) }));
+    }
     box.append(title, make("div", "hg-note", section.note), this.grid(tiles, section.title), foot);
     return box;
   }
 
   grid(tiles, label) {
-    const grid = make("div", "hg-grid", "", { role: this.still ? "list" : "listbox", "aria-label": label });
+    const grid = make("div", "hg-grid", "", { role: this.still ? "list" : "listbox", "aria-label": label || say("images") });
     if (!this.still) grid.setAttribute("aria-multiselectable", "true");
     for (const tile of tiles) {
       const node = tileNode(tile, this.still);
@@ -214,16 +302,22 @@ class View {
       node.tabIndex = path === this.focused ? 0 : -1;
     }
     for (const node of this.root.querySelectorAll("[data-action]")) this.markButton(node);
+    const all = this.root.querySelector(".hg-all");
+    all?.setAttribute("aria-pressed", `${this.all}`);
+    all?.classList.toggle("hg-pressed", this.all);
+    this.root.classList.toggle("hg-whole", this.all);
     const [kept, rest] = this.keptAndRest(this.data.tiles);
-    this.count.textContent = this.data.mode === "keep" ? `${kept.length} to keep, ${rest.length} to exclude` : `${kept.length} selected`;
+    this.count.textContent = this.data.mode === "keep" ? say("to_keep", { kept: number(kept.length), others: number(rest.length) })
+      : say("selected", { n: number(this.all ? this.data.total : kept.length) });
   }
 
   markButton(node) {
     const { label } = this.data.actions.find((action) => action.id === node.dataset.action);
     const section = node.closest("section");
     if (!section) {
-      node.disabled = this.selected.size === 0;
-      node.textContent = this.selected.size > 1 ? `${label} (${this.selected.size})` : label;
+      const many = this.all ? this.data.total : this.selected.size;
+      node.disabled = many === 0;
+      node.textContent = many > 1 ? `${label} (${number(many)})` : label;
       return;
     }
     const { paths, others } = this.inSection(section.dataset.section);
@@ -245,6 +339,7 @@ class View {
   // --- selection ---------------------------------------------------------------------------------------------------------
 
   click(path, event) {
+    this.all = false;
     const onCheck = event.target.classList.contains("hg-check");
     if (event.shiftKey && this.data.mode === "select" && this.anchor) {
       this.selectRange(this.anchor, path);
@@ -267,7 +362,7 @@ class View {
     for (const path of paths.slice(Math.max(low, 0), high + 1)) this.selected.add(path);
   }
 
-  focusTile(path, quietly = false) {
+  focusTile(path, quietly = false, tell = true) {
     const changed = path !== this.focused;
     this.focused = path;
     const node = this.nodes.get(path);
@@ -275,7 +370,7 @@ class View {
     for (const other of this.nodes.values()) other.tabIndex = -1;
     node.tabIndex = 0;
     node.focus({ preventScroll: quietly });
-    if (this.data.one && changed) this.send({ type: "look" });
+    if (this.data.one && changed && tell) this.send({ type: "look" });
   }
 
   move(step) {
@@ -295,6 +390,7 @@ class View {
 
   act(action, node, section = "") {
     const chosen = section ? this.inSection(section) : { paths: this.paths().filter((path) => this.selected.has(path)), others: [] };
+    if (this.all) chosen.paths = this.paths();
     if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
     if (!action.choose.length && !action.free) return commit("");
@@ -310,19 +406,28 @@ class View {
   }
 
   commit(action, chosen, section, value) {
-    for (const path of section ? [...chosen.paths, ...chosen.others] : chosen.paths) {
-      const badge = this.nodes.get(path).querySelector(".hg-badge");
-      badge.textContent = "saving…";
-      badge.className = "hg-badge hg-plain";
-      badge.hidden = false;
-    }
+    const about = section ? [...chosen.paths, ...chosen.others] : chosen.paths;
+    for (const path of about) this.setBadge(path, say("saving"), "plain");
+    const all = this.all && !section;
     if (!section) {
-      this.selected = new Set();
-      if (!this.data.one) this.focused = this.after(chosen.paths);
+      if (!all) this.focused = this.after(chosen.paths);
+      this.selected = new Set(this.data.one ? [this.focused] : []);
+      this.all = false;
+    } else {
+      this.focused = this.afterSection(section);
     }
     this.shown = null; // what comes back is drawn anew, also when nothing was changed
-    this.dialog?.close();
-    this.send({ type: "act", action: action.id, section, value, ...chosen });
+    this.large?.close();
+    this.focusTile(this.focused, true, false);
+    this.mark();
+    this.send({ type: "act", action: action.id, section, value, all, ...(all ? { paths: [], others: [] } : chosen) });
+  }
+
+  // The first image of the section that follows, where the person goes on.
+  afterSection(section) {
+    const ids = this.data.sections.map(({ id }) => id);
+    const next = ids[ids.indexOf(section) + 1];
+    return this.data.tiles.find((tile) => tile.section === next)?.path || this.focused;
   }
 
   // The image that follows the last of `chosen`: where images stay when they are decided, the focus goes on to it.
@@ -338,7 +443,7 @@ class View {
     if (this.still || event.target.matches("input")) return;
     event.stopPropagation(); // Streamlit's own keys (R, C, Esc) are not meant here
     if (event.repeat && letterOf(event).length === 1) return event.preventDefault(); // held down, it would decide image after image
-    if (!this.asked) return this.press(event);
+    if (!this.waits()) return this.press(event);
     const presses = event.target.closest("button") && (event.key === "Enter" || event.key === " ");
     const isOurs = isSelectAll(event) || (isPlain(event) && (letterOf(event).length === 1 || NAMED_KEYS.includes(event.key)));
     if (presses || !isOurs) return;
@@ -368,17 +473,19 @@ class View {
 
   // What a plain key does; whether it did something.
   key(event) {
-    const onTile = this.dialog?.open || !event.target.closest("button");
+    const onTile = this.large?.open || !event.target.closest("button");
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() };
     const turns = { PageDown: this.data.page + 1, PageUp: this.data.page - 1 };
     if (steps[event.key] && onTile) this.step(steps[event.key], event.shiftKey);
     else if (event.key === " " && onTile) this.click(this.focused, { ctrlKey: true, target: this.nodes.get(this.focused) });
-    else if (event.key === "Enter" && onTile) this.dialog?.open ? this.dialog.close() : this.open(this.focused);
-    else if (event.key === "Escape" && !this.dialog?.open && this.data.mode === "select") this.clear();
+    else if (event.key === "Enter" && onTile) this.large?.open ? this.large.close() : this.open([this.focused]);
+    else if (event.key === "Escape" && !this.large?.open && this.data.mode === "select") this.clear();
     else if (event.key === "?") this.showKeys();
     else if (letterOf(event) === "z") this.send({ type: "undo" });
     else if (this.data.mode === "keep" && /^[1-9]$/.test(event.key)) this.keepOnly(Number(event.key) - 1);
-    else if (turns[event.key] >= 0 && turns[event.key] < this.data.pages) this.send({ type: "page", to: turns[event.key] });
+    else if (this.data.mode === "keep" && letterOf(event) === "c") this.compare(this.tile(this.focused).section);
+    else if (this.data.similar && letterOf(event) === "f" && !event.repeat) this.similar(this.focused);
+    else if (turns[event.key] >= 0 && turns[event.key] < this.data.pages) this.turn(turns[event.key]);
     else return this.actionKey(this.actionFor(event));
     return true;
   }
@@ -401,12 +508,12 @@ class View {
     this.move(step);
     if (range && this.data.mode === "select") this.selectRange(from, this.focused);
     this.mark();
-    if (this.dialog?.open) this.open(this.focused);
+    if (this.large?.open) this.open([this.focused]);
   }
 
   // In the focused image's section, keep the image at this place and no other.
   keepOnly(at) {
-    const { section } = this.data.tiles.find((tile) => tile.path === this.focused);
+    const { section } = this.tile(this.focused);
     const own = this.data.tiles.filter((tile) => tile.section === section).map((tile) => tile.path);
     if (at >= own.length) return;
     for (const path of own) this.selected.delete(path);
@@ -416,61 +523,58 @@ class View {
   }
 
   clear() {
+    this.all = false;
     this.selected = new Set();
     this.mark();
   }
 
   // --- large view and help -----------------------------------------------------------------------------------------------
 
-  open(path) {
-    if (this.data.mode === "select") this.selected = new Set([path]);
-    this.focused = path;
+  open(paths) {
+    if (this.data.mode === "select") this.selected = new Set(paths.slice(0, 1));
+    this.focused = paths[0];
     this.mark();
-    if (!this.dialog) {
-      this.dialog = this.newDialog("hg-dialog", "Large view");
-      this.dialog.addEventListener("keydown", (event) => this.keydown(event));
-      this.dialog.addEventListener("close", () => {
-        this.send({ type: "look" });
-        this.focusTile(this.focused, true);
-      });
-    }
-    const tile = this.data.tiles.find((tile) => tile.path === path);
-    this.large(path, tile.src, tile.caption); // the thumbnail, until the image itself arrives
-    if (!this.dialog.open) this.dialog.showModal();
+    this.large ??= new Large(this, this.parent);
+    this.large.show(paths);
     this.send({ type: "look" });
   }
 
-  large(path, src, note) {
-    const image = make("img", "hg-large", "", { alt: path });
-    if (src) image.src = src;
-    const foot = make("div", "hg-foot");
-    foot.append(make("span", "hg-path", path), make("span", "hg-note", note), button("Close", "", () => this.dialog.close()));
-    this.dialog.replaceChildren(image, foot);
-    this.dialog.dataset.path = path;
+  closed() {
+    this.send({ type: "look" });
+    this.focusTile(this.focused, true);
   }
 
-  fillLarge() {
-    const { large, tiles } = this.data;
-    if (!large || !this.dialog?.open || this.dialog.dataset.path !== large.path) return;
-    this.large(large.path, large.src, large.problem || tiles.find((tile) => tile.path === large.path)?.caption);
+  // In a section: the image to keep, and the one in focus or the next one.
+  compare(section) {
+    const own = this.data.tiles.filter((tile) => tile.section === section).map((tile) => tile.path);
+    const kept = own.find((path) => this.selected.has(path)) || own[0];
+    const other = own.includes(this.focused) && this.focused !== kept ? this.focused : own.find((path) => path !== kept);
+    if (other) this.open([kept, other]);
+  }
+
+  similar(path) {
+    this.large?.close();
+    this.send({ type: "similar", path });
   }
 
   showKeys() {
-    const dialog = this.newDialog("hg-dialog hg-keys", "Keys");
-    dialog.append(keyTable(this.data.actions, this.data.mode === "keep"), button("Close", "", () => dialog.close()));
+    const dialog = make("dialog", "hg hg-dialog hg-keys", "", { "aria-label": say("keys") });
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.append(keyTable(this.data.actions, this.data.mode === "keep", this.data.similar),
+      button(say("close"), "", () => dialog.close()));
+    dialog.addEventListener("keydown", (event) => event.stopPropagation());
     dialog.addEventListener("close", () => {
       dialog.remove();
       this.focusTile(this.focused, true);
     });
+    this.parent.appendChild(dialog);
     dialog.showModal();
   }
+}
 
-  newDialog(name, label) {
-    const dialog = make("dialog", `hg ${name}`, "", { "aria-label": label });
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-    this.parent.appendChild(dialog); // not inside the gallery: drawing that anew would close it
-    return dialog;
-  }
+// What of the data is drawn, to tell whether it has changed.
+function drawn({ mode, one, size, wrap, tiles, page, pages, total, sections, actions, bulk, page_size, words }) {
+  return JSON.stringify([mode, one, size, wrap, tiles, page, pages, total, sections, actions, bulk, page_size, words]);
 }
 
 // Nothing but what is looked at: an event that a later one of its kind replaces.

@@ -1,7 +1,10 @@
 """The gallery: a paged grid of thumbnails with selection, actions, keys and a large view, in one component.
 
-The browser side is gallery.css, gallery_parts.js and gallery.js. Names travel as JSON and are shown with `textContent`, never
-as HTML.
+The browser side is gallery.css and the gallery*.js. Names travel as JSON and are shown with `textContent`, never as HTML.
+
+The pages before and after the one shown are sent after it, so that the browser turns to them by itself. A thumbnail travels
+once in a session. A decision is answered as soon as the journal holds it, with the images as they were; the page with the new
+list of images follows.
 """
 
 from __future__ import annotations
@@ -20,14 +23,19 @@ from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from pages.ui import loaders, state
 from pages.ui.decide import decide, undo_last
+from pages.ui.toast import Notice
+from pages.ui.words import say, section
 
-PAGE_SIZE = 48
+PAGE_SIZES = (60, 120, 240)
 LARGE_SIDE = 1600  # pixels, long side of the large view
+KEPT = 2_000  # thumbnails that the browser keeps (gallery_thumbs.js has the same number)
+_SENT = "gallery.sent"  # dict: content hashes of the thumbnails that this session's browser has, the oldest first
+_SIZE = "gallery.page-size"  # int: tiles on a page, as chosen
 
 _here = Path(__file__).parent
 _component = st.components.v2.component(
     "hai_gallery", css=(_here / "gallery.css").read_text("utf-8"), isolate_styles=False,
-    js="".join((_here / name).read_text("utf-8") for name in ("gallery_parts.js", "gallery.js")))
+    js="".join((_here / f"gallery{part}.js").read_text("utf-8") for part in ("_words", "_thumbs", "_parts", "_large", "")))
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Action:
     """A button (and key) of the gallery. With `decisions`, a click writes them as one batch; without, `gallery` returns it."""
 
     id: str
-    label: str  # what will happen, as a verb; the number of images is added
+    label: str  # what will happen, as a verb (or its key in the catalogue's section `gallery`); the number of images is added
     decisions: Callable[[Selection], Sequence[Decision]] | None = None
     key: str = ""  # one letter
     choose: tuple[str, ...] = ()  # names of which the person picks one (searchable)
@@ -68,15 +76,15 @@ def on_images(action: str) -> Callable[[Selection], list[Decision]]:
     return lambda selection: [Decision(action, path=path, value=selection.value) for path in selection.paths]
 
 
-EXCLUDE = Action("exclude", "Exclude", on_images("exclude"), key="x")
-RESTORE = Action("restore", "Restore", on_images("restore"))
-LABEL_OK = Action("label_ok", "Label is right", on_images("label_ok"), key="k")
-UNSURE = Action("unsure", "Unsure", on_images("unsure"), key="u")
+EXCLUDE = Action("exclude", "exclude", on_images("exclude"), key="x")
+RESTORE = Action("restore", "restore", on_images("restore"))
+LABEL_OK = Action("label_ok", "label_ok", on_images("label_ok"), key="k")
+UNSURE = Action("unsure", "unsure", on_images("unsure"), key="u")
 
 
-def relabel(classes: Sequence[str], label: str = "Other label…") -> Action:
+def relabel(classes: Sequence[str]) -> Action:
     """Give the selected images a label chosen from `classes` (first ones are offered first)."""
-    return Action("relabel", label, on_images("relabel"), key="l", choose=tuple(classes))
+    return Action("relabel", "relabel", on_images("relabel"), key="l", choose=tuple(classes))
 
 
 Describe = Callable[[pd.DataFrame], pd.DataFrame]
@@ -88,8 +96,8 @@ def _as_it_is(rows: pd.DataFrame) -> pd.DataFrame:
 
 def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequence[Action] = (), *,
             sections: pd.DataFrame | None = None, describe: Describe = _as_it_is, describe_sections: Describe = _as_it_is,
-            inspector: Callable[[str], None] | None = None, page_size: int = PAGE_SIZE, size: int = 150,
-            empty: str = "No images here.", asked_for: int = 0) -> Event | None:
+            inspector: Callable[[str], None] | None = None, page_size: int | None = None, size: int = 150,
+            empty: str = "", asked_for: int = 0, similar: bool = True) -> Event | None:
     """Show `tiles` as a paged grid and apply `actions` to what is selected in it.
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
@@ -99,28 +107,33 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
     `describe`, `describe_sections`: make these columns from the rows of one page, so that the other pages cost nothing;
     then `tiles` needs only `section`, and `sections` only `id`, before.
     `inspector`: called with the path of the image in focus, draws beside the grid; a click then selects only that image.
+    `page_size`: tiles or sections on a page; without it the person chooses one of PAGE_SIZES. `empty`: said instead of a
+    gallery without tiles. `similar`: whether "more like this" is offered.
     `asked_for`: rises when the person chose elsewhere on the page what is shown here; the browser then scrolls to it.
     Returns the click on an action without `decisions`, once.
     """
     if tiles.empty:
-        st.caption(empty)
+        st.caption(empty or say("gallery.empty"))
         return None
-    _paged(workspace, tiles, key, tuple(actions), sections, describe, describe_sections, inspector, page_size, size, asked_for)
+    _paged(workspace, _Shown(tiles, sections, describe, describe_sections), key, tuple(actions), inspector, page_size, size,
+           asked_for, similar)
     happened: Event | None = st.session_state.pop(f"{key}.event", None)
     return happened
 
 
 def strip(workspace: Workspace, tiles: pd.DataFrame, key: str, size: int = 96, wrap: bool = False) -> None:
     """Thumbnails to look at, in one row or wrapped, with captions; nothing to select. Columns as in `gallery`."""
-    data = {"mode": "strip", "tiles": _tiles(workspace, tiles), "size": size, "wrap": wrap}
-    _component(key=key, data=data, on_event_change=lambda: None)
+    data = {"mode": "strip", "tiles": _records(tiles), "thumbnails": _thumbnails(workspace, tiles), "size": size, "wrap": wrap,
+            "words": section("gallery")}
+    _component(key=key, data=data, on_event_change=lambda: _resend(key))
 
 
 def picture(workspace: Workspace, path: str, key: str) -> None:
     """One image, as large as the column is wide, with its path."""
-    large = _large(workspace, path) or {"src": "", "problem": "This image is no longer in the catalog."}
+    large = _large(workspace, path)
     tile = {"path": path, "sha256": "", "caption": large["problem"] or path, "badge": "", "src": large["src"]}
-    _component(key=key, data={"mode": "picture", "tiles": [tile], "size": 0}, on_event_change=lambda: None)
+    _component(key=key, data={"mode": "picture", "tiles": [tile], "size": 0, "words": section("gallery")},
+               on_event_change=lambda: None)
 
 
 def reset(key: str) -> None:
@@ -129,52 +142,101 @@ def reset(key: str) -> None:
         st.session_state.pop(gone, None)
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """What a gallery has to show, and how a page of it is described."""
+
+    tiles: pd.DataFrame
+    sections: pd.DataFrame | None
+    describe: Describe
+    describe_sections: Describe
+
+    @property
+    def count(self) -> int:
+        """Of tiles, or of sections."""
+        return len(self.tiles) if self.sections is None else len(self.sections)
+
+    def page(self, number: int, size: int) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        """Tiles and sections of a page, described."""
+        window = slice(number * size, (number + 1) * size)
+        if self.sections is None:
+            return self.describe(self.tiles.iloc[window]), None
+        sections = self.describe_sections(self.sections.iloc[window])
+        return self.describe(_in_sections(self.tiles, sections["id"].tolist())), sections
+
+    def place(self, paths: Collection[str]) -> int | None:
+        """Where the first of `paths` stands, counted in tiles or sections; None when none of them is here."""
+        if not paths:
+            return None
+        found = self.tiles["path"].isin(paths)
+        if self.sections is not None:
+            found = self.sections["id"].isin(self.tiles["section"][found])
+        return int(found.to_numpy().argmax()) if found.any() else None
+
+
 @st.fragment
-def _paged(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: tuple[Action, ...], sections: pd.DataFrame | None,
-           describe: Describe, describe_sections: Describe, inspector: Callable[[str], None] | None, page_size: int,
-           size: int, asked_for: int) -> None:
-    if st.session_state.pop(f"{key}.changed", False):
+def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action, ...], inspector: Callable[[str], None] | None,
+           page_size: int | None, size: int, asked_for: int, similar: bool) -> None:
+    decided = st.session_state.pop(f"{key}.decided", None)
+    changed = st.session_state.pop(f"{key}.changed", False)
+    if changed and not decided:
         st.rerun(scope="app")
-    count = len(tiles) if sections is None else len(sections)
-    pages = max(1, -(-count // page_size))
+    per_page = page_size or st.session_state.get(_SIZE, PAGE_SIZES[0])
+    pages = max(1, -(-shown.count // per_page))
     brought_back = st.session_state.get(f"{key}.back", ())
-    if (place := _place(tiles, sections, brought_back)) is not None:
-        st.session_state[f"{key}.page"] = place // page_size
+    if (place := shown.place(brought_back)) is not None:
+        st.session_state[f"{key}.page"] = place // per_page
     page = min(max(int(st.session_state.get(f"{key}.page", 0)), 0), pages - 1)
-    window = slice(page * page_size, (page + 1) * page_size)
-    shown_sections = None if sections is None else describe_sections(sections.iloc[window])
-    shown = tiles.iloc[window] if shown_sections is None else _in_sections(tiles, shown_sections["id"].tolist())
-    shown = describe(shown)
-    paths = shown["path"].tolist()
+    tiles, sections = shown.page(page, per_page)
+    paths = tiles["path"].tolist()
     back = [path for path in paths if path in brought_back]
     focus = back[0] if back else st.session_state.get(f"{key}.focus")
     if inspector and focus not in paths:  # decided and gone: the next one moves up into its place
         focus = paths[min(st.session_state.get(f"{key}.place", 0), len(paths) - 1)]
     st.session_state[f"{key}.place"] = paths.index(focus) if focus in paths else 0
+    of = _fingerprint(shown, per_page)
     data: dict[str, Any] = {
         "mode": "select" if sections is None else "keep", "one": inspector is not None, "size": size, "focus": focus,
-        "tiles": _tiles(workspace, shown), "page": page, "pages": pages, "first": page * page_size, "total": count,
-        "sections": None if shown_sections is None else shown_sections.astype(str).to_dict("records"),
-        "actions": [{"id": a.id, "label": a.label, "key": a.key, "choose": list(a.choose), "free": a.free, "primary": a.primary,
-                     "section": a.section, "help": a.help} for a in actions],
-        "large": _large(workspace, st.session_state.get(f"{key}.large")),
+        **_page(tiles, sections, page, per_page), "thumbnails": _thumbnails(workspace, tiles), "pages": pages,
+        "total": shown.count, "page_size": per_page, "sizes": [] if page_size else list(PAGE_SIZES), "key": key, "of": of,
+        "actions": [{"id": a.id, "label": section("gallery").get(a.label, a.label), "key": a.key, "choose": list(a.choose),
+                     "free": a.free, "primary": a.primary, "section": a.section, "help": a.help} for a in actions],
+        "large": [_large(workspace, path) | {"flip": _is_mirrored(tiles, path)}
+                  for path in st.session_state.get(f"{key}.large", ())],
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
-        "back": back, "asked_for": asked_for,
+        "decided": decided, "back": back, "asked_for": asked_for, "bulk": sections is None, "similar": similar,
+        "words": section("gallery"),
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:
-        _component(key=key, data=data, on_event_change=lambda: _handle(workspace, shown, key, actions))
+        _component(key=key, data=data, on_event_change=lambda: _handle(workspace, shown, tiles, key, actions))
+    if changed:
+        st.rerun(scope="app")
+    with left, st.container(key=f"ahead-{key}"):
+        _ahead(workspace, shown, key, page, pages, per_page, of)
     if inspector and right and focus:
         with right, st.container(key="inspector"):
             inspector(focus)
 
 
-def _place(tiles: pd.DataFrame, sections: pd.DataFrame | None, paths: Collection[str]) -> int | None:
-    """Where the first of `paths` stands, counted in tiles or sections; None when none of them is here."""
-    found = tiles["path"].isin(paths)
-    if sections is not None:
-        found = sections["id"].isin(tiles["section"][found])
-    return int(found.to_numpy().argmax()) if found.any() else None
+def _ahead(workspace: Workspace, shown: _Shown, key: str, page: int, pages: int, per_page: int, of: str) -> None:
+    """Send the pages before and after, which the browser then shows without asking."""
+    near = {number: shown.page(number, per_page) for number in (page + 1, page - 1) if 0 <= number < pages}
+    data = {"mode": "ahead", "gallery": key, "words": section("gallery"),
+            "pages": [{**_page(tiles, sections, number, per_page), "of": of} for number, (tiles, sections) in near.items()],
+            "thumbnails": {name: uri for tiles, _ in near.values() for name, uri in _thumbnails(workspace, tiles).items()}}
+    _component(key=f"{key}.ahead", data=data, on_event_change=lambda: None)
+
+
+def _page(tiles: pd.DataFrame, sections: pd.DataFrame | None, page: int, per_page: int) -> dict[str, Any]:
+    return {"page": page, "first": page * per_page, "tiles": _records(tiles),
+            "sections": None if sections is None else sections.astype(str).to_dict("records")}
+
+
+def _fingerprint(shown: _Shown, per_page: int) -> str:
+    """Changes with the list of images, so that a page that was sent ahead of an older list is not taken for one of this."""
+    about = shown.tiles["path"] if shown.sections is None else shown.sections["id"]
+    return f"{per_page}-{int(pd.util.hash_array(about.to_numpy(object)).sum()) & 0xFFFFFFFF:x}-{len(about)}"
 
 
 def _in_sections(tiles: pd.DataFrame, sections: list[str]) -> pd.DataFrame:
@@ -183,15 +245,34 @@ def _in_sections(tiles: pd.DataFrame, sections: list[str]) -> pd.DataFrame:
     return own.sort_values("section", key=lambda ids: ids.map(sections.index), kind="stable")
 
 
-def _tiles(workspace: Workspace, tiles: pd.DataFrame) -> list[dict[str, Any]]:
-    thumbnails = loaders.thumbnails(workspace, tiles["sha256"])
-    shown = tiles.drop(columns=["evidence"], errors="ignore").to_dict("records")
-    for tile in shown:
-        tile["src"] = thumbnails.get(tile["sha256"], "")
-    return shown
+def _records(tiles: pd.DataFrame) -> list[dict[str, Any]]:
+    return tiles.drop(columns=["evidence"], errors="ignore").to_dict("records")
 
 
-def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[Action, ...]) -> None:
+def _thumbnails(workspace: Workspace, tiles: pd.DataFrame) -> dict[str, str]:
+    """Those that this session's browser does not have yet, by content hash."""
+    sent: dict[str, None] = st.session_state.setdefault(_SENT, {})
+    new = loaders.thumbnails(workspace, [name for name in tiles["sha256"] if name not in sent])
+    sent.update(dict.fromkeys(new))
+    while len(sent) > KEPT:
+        del sent[next(iter(sent))]
+    return new
+
+
+def _is_mirrored(tiles: pd.DataFrame, path: str) -> bool:
+    return "mirrored" in tiles and bool(tiles["mirrored"][tiles["path"] == path].any())
+
+
+def _resend(key: str) -> None:
+    """Thumbnails that did not arrive are sent again."""
+    event = st.session_state[key].get("event")
+    if event and event["type"] == "missing":
+        sent = st.session_state.setdefault(_SENT, {})
+        for name in event["hashes"]:
+            sent.pop(name, None)
+
+
+def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, actions: tuple[Action, ...]) -> None:
     """The browser's event: look closer, turn the page, undo or act. All but the first are answered with the event's id.
 
     Streamlit calls once for each of several events that came together, and hands out the last of them each time.
@@ -199,11 +280,11 @@ def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[
     event = st.session_state[key].get("event")
     if not event or event["id"] == st.session_state.get(f"{key}.answered"):
         return
-    kind, paths = event["type"], shown["path"].tolist()
+    kind, paths = event["type"], tiles["path"].tolist()
     st.session_state[f"{key}.large"] = event["large"]
-    if event["focus"] in paths:
+    if event["focus"]:
         st.session_state[f"{key}.focus"] = event["focus"]
-        st.session_state[f"{key}.place"] = paths.index(event["focus"])
+        st.session_state[f"{key}.place"] = paths.index(event["focus"]) if event["focus"] in paths else 0
     st.session_state.pop(f"{key}.back", None)
     if kind == "look":
         return
@@ -211,17 +292,32 @@ def _handle(workspace: Workspace, shown: pd.DataFrame, key: str, actions: tuple[
     st.session_state.pop(state.PROBLEM, None)
     if kind == "page":
         st.session_state[f"{key}.page"] = event["to"]
+    elif kind == "size":
+        first = int(st.session_state.get(f"{key}.page", 0)) * st.session_state.get(_SIZE, PAGE_SIZES[0])
+        st.session_state[_SIZE] = event["page_size"]
+        st.session_state[f"{key}.page"] = first // event["page_size"]
+    elif kind == "missing":
+        _resend(key)
+    elif kind == "similar":
+        st.session_state[state.SIMILAR] = event["path"]
+        st.session_state[f"{key}.changed"] = True
     elif kind == "undo":
         st.session_state[f"{key}.back"] = undo_last(workspace)
         st.session_state[f"{key}.changed"] = True
     elif kind == "act":
-        act(workspace, shown, key, next(a for a in actions if a.id == event["action"]), Selection(
-            tuple(event["paths"]), event["value"], event["section"], tuple(event["others"])))
+        act(workspace, shown.describe(shown.tiles) if event["all"] else tiles, key,
+            next(a for a in actions if a.id == event["action"]),
+            Selection(tuple(shown.tiles["path"]) if event["all"] else tuple(event["paths"]), event["value"], event["section"],
+                      tuple(event["others"])), bulk=event["all"])
     st.session_state[f"{key}.refused"] = state.PROBLEM in st.session_state
 
 
-def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, selection: Selection) -> None:
-    """Do what an action says to the selected images; paths that are not on the page are not touched."""
+def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, selection: Selection, *,
+        bulk: bool = False) -> None:
+    """Do what an action says to the selected images; paths that are not on the page are not touched.
+
+    `bulk`: of all images that a filter matches, those are left out for which the action cannot be done, or changes nothing.
+    """
     known = set(shown["path"])
     selection = replace(selection, paths=tuple(p for p in selection.paths if p in known),
                         others=tuple(p for p in selection.others if p in known))
@@ -232,8 +328,21 @@ def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, sel
     seen = shown.set_index("path")
     decisions = [_with_evidence(decision, seen, key) for decision in action.decisions(selection)]
     if not decisions:
-        st.session_state[state.NOTICE] = f"{action.label}: nothing to do there"
-    decide(workspace, decisions)
+        said = say("gallery.nothing_to_do", action=section("gallery").get(action.label, action.label))
+        st.session_state[state.NOTICE] = Notice(said)
+    elif decide(workspace, decisions, asked=len(selection.paths) if bulk else 0) and not bulk:
+        st.session_state[f"{key}.decided"] = _outcomes(selection, decisions)
+
+
+def _outcomes(selection: Selection, decisions: Sequence[Decision]) -> dict[str, dict[str, str]]:
+    """Badge and tone of each image that was decided on, until the page is drawn anew."""
+    made = {decision.path: (decision.action, decision.value) for decision in decisions}
+    told: dict[str, dict[str, str]] = {}
+    for path in (*selection.paths, *selection.others):
+        action, value = made.get(path, ("kept", ""))
+        tone = {"exclude": "bad", "unsure": "warn"}.get(action, "good")
+        told[path] = {"badge": f"→ {value}" if value else say(f"gallery.badge_{action}"), "tone": tone}
+    return told
 
 
 def _with_evidence(decision: Decision, seen: pd.DataFrame, key: str) -> Decision:
@@ -244,12 +353,11 @@ def _with_evidence(decision: Decision, seen: pd.DataFrame, key: str) -> Decision
     return replace(decision, sha256=row["sha256"], evidence={"page": key} | row.get("evidence", {}) | decision.evidence)
 
 
-def _large(workspace: Workspace, path: str | None) -> dict[str, str] | None:
-    if not path:
-        return None
+def _large(workspace: Workspace, path: str) -> dict[str, Any]:
+    """The image to look at closely: `path`, `src` (data URI, '' when there is none) and `problem` (why)."""
     found = loaders.rows(workspace, [path])
     if found.empty:
-        return None
+        return {"path": path, "src": "", "problem": say("gallery.gone")}
     row = found.iloc[0]
     try:
         return {"path": path, "src": _large_uri(str(workspace.images / row["file"]), row["sha256"]), "problem": ""}

@@ -1,5 +1,4 @@
 // What a gallery is drawn from: functions that make nodes and know nothing of selection. Names are always set as text.
-// Comes before gallery.js, in one module with it.
 
 function make(tag, name = "", text = "", attributes = {}) {
   const node = document.createElement(tag);
@@ -16,7 +15,7 @@ function button(label, name, act, attributes = {}) {
 }
 
 function actionButton(action, act) {
-  const key = action.key ? `key ${action.key.toUpperCase()}` : "";
+  const key = action.key ? say("key", { key: action.key.toUpperCase() }) : "";
   const node = button(action.label, action.primary ? "hg-primary" : "", () => act(action, node), {
     title: [action.help, key].filter(Boolean).join(" · "),
   });
@@ -26,27 +25,51 @@ function actionButton(action, act) {
 
 function sizeSlider(size, set) {
   const input = make("input", "hg-slider", "", {
-    type: "range", min: 80, max: 320, step: 10, title: "Size", "aria-label": "Size of the images",
+    type: "range", min: 80, max: 320, step: 10, title: say("size"), "aria-label": say("size"),
   });
   input.value = size;
   input.addEventListener("input", () => set(input.value));
   return input;
 }
 
+// Arrows, and between them the page, of which another can be typed.
 function pager({ page, pages, first, total, sections, tiles }, turn) {
   const arrow = (sign, to, name, testid) => {
     const node = button(sign, "hg-quiet", () => turn(to), { "data-testid": testid, title: name, "aria-label": name });
     node.disabled = to < 0 || to >= pages;
     return node;
   };
-  const number = (n) => n.toLocaleString("en");
   const last = first + (sections || tiles).length;
   const node = make("span", "hg-pager");
-  node.append(
-    arrow("‹", page - 1, "Previous page", "previous-page"),
-    make("span", "hg-range", `${number(first + 1)}–${number(last)} of ${number(total)}`),
-    arrow("›", page + 1, "Next page", "next-page"),
-  );
+  const input = make("input", "hg-page", "", { type: "text", inputmode: "numeric", "aria-label": say("page"), title: say("page") });
+  input.value = page + 1;
+  input.size = `${pages}`.length;
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") input.value = page + 1;
+    if (event.key !== "Enter") return;
+    const to = Math.min(Math.max(Math.round(Number(input.value)) || page + 1, 1), pages) - 1;
+    if (to === page) input.value = page + 1;
+    else turn(to);
+  });
+  const place = make("span", "hg-range", say("range", { first: number(first + 1), last: number(last), total: number(total) }));
+  node.append(place);
+  if (pages === 1) return node;
+  node.append(arrow("‹", page - 1, say("previous_page"), "previous-page"), input, make("span", "hg-range", `/ ${number(pages)}`),
+    arrow("›", page + 1, say("next_page"), "next-page"));
+  return node;
+}
+
+// How many tiles a page has.
+function pageSizes(size, sizes, set) {
+  const node = make("select", "hg-select-size", "", { "aria-label": say("page_size"), title: say("page_size") });
+  for (const each of sizes) {
+    const option = make("option", "", number(each), { value: each });
+    option.selected = each === size;
+    node.append(option);
+  }
+  node.addEventListener("change", () => set(Number(node.value)));
   return node;
 }
 
@@ -56,8 +79,12 @@ function tileNode(tile, still) {
   });
   node.dataset.path = tile.path;
   const frame = make("div", "hg-frame");
-  if (tile.src) frame.append(make("img", "", "", { src: tile.src, alt: tile.path, draggable: "false" }));
-  else frame.append(make("span", "hg-missing", "no thumbnail"));
+  if (tile.src || tile.sha256) {
+    const image = make("img", "", "", { alt: "", draggable: "false", "data-sha256": tile.sha256 });
+    const src = tile.src || thumbnails.get(tile.sha256);
+    if (src) image.src = src;
+    frame.append(image);
+  } else frame.append(make("span", "hg-missing", say("no_thumbnail")));
   const badge = make("span", `hg-badge hg-${tile.tone || "plain"}`, tile.badge, { "data-testid": "badge" });
   badge.hidden = !tile.badge;
   frame.append(badge);
@@ -72,9 +99,9 @@ function tileNode(tile, still) {
 function nameMenu(action, anchor, done, left) {
   const menu = make("div", "hg-menu", "", { role: "dialog", "aria-label": action.label });
   const input = make("input", "hg-input", "", {
-    type: "text", placeholder: action.free ? "Find or type a name" : "Find a class", "aria-label": action.label,
+    type: "text", placeholder: action.free ? say("find_or_type") : say("find_class"), "aria-label": action.label,
   });
-  const list = make("div", "hg-list", "", { role: "listbox", "aria-label": "Names" });
+  const list = make("div", "hg-list", "", { role: "listbox", "aria-label": say("names") });
   let names = [];
   let at = 0;
   const close = () => {
@@ -100,7 +127,7 @@ function nameMenu(action, anchor, done, left) {
     if (action.free && typed && !names.includes(typed)) names.push(typed);
     at = Math.max(0, Math.min(at, names.length - 1));
     list.replaceChildren(...names.map(row));
-    if (!names.length) list.append(make("div", "hg-none", "no class has this name"));
+    if (!names.length) list.append(make("div", "hg-none", say("no_such_class")));
     list.children[at].scrollIntoView({ block: "nearest" });
   };
   input.addEventListener("input", () => {
@@ -126,14 +153,15 @@ function nameMenu(action, anchor, done, left) {
   input.focus();
 }
 
-function keyTable(actions, keep) {
+function keyTable(actions, keep, similar) {
   const table = make("dl", "");
-  const meaning = ({ label }) => label.replace("{kept}", "the marked images").replace("{others}", "the others of the group");
+  const meaning = ({ label }) => label.replace("{kept}", say("the_marked")).replace("{others}", say("the_others"));
   const lines = actions.filter((action) => action.key).map((action) => [action.key.toUpperCase(), meaning(action)]);
-  if (keep) lines.push(["1 … 9", "mark only the first … ninth image of the group, to keep it instead"]);
-  lines.push(["←↑→↓", "move"], ["Space", keep ? "mark, or take the mark away" : "select"], ["Enter", "large view"]);
-  if (!keep) lines.push(["Ctrl A", "select the page"], ["Shift", "with a click or an arrow: a range"], ["Esc", "select nothing"]);
-  lines.push(["PgDn PgUp", "next, previous page"], ["Z", "undo the last decisions"]);
+  if (keep) lines.push(["1 … 9", say("key_mark_only")], ["C", say("key_compare")]);
+  if (similar) lines.push(["F", say("similar")]);
+  lines.push(["←↑→↓", say("key_move")], ["Space", keep ? say("key_mark") : say("key_select")], ["Enter", say("key_large")]);
+  if (!keep) lines.push(["Ctrl A", say("key_all")], ["Shift", say("key_range")], ["Esc", say("key_none")]);
+  lines.push(["PgDn PgUp", say("key_pages")], ["Z", say("key_undo")]);
   for (const [key, meaning] of lines) table.append(make("dt", "", key), make("dd", "", meaning));
   return table;
 }

@@ -13,8 +13,9 @@ from hai_core.workspace import InputError, Workspace, workspaces_root
 
 WORKSPACE = "workspace"  # str: folder of the chosen workspace
 AUTHOR = "author"  # str: who decides, as written in the journal
-NOTICE = "notice"  # tuple[icon, text]: shown once as a toast on the next full run
+NOTICE = "notice"  # pages.ui.toast.Notice: shown once on the next full run
 PROBLEM = "problem"  # str: a refused request, shown above the page once on the next full run
+SIMILAR = "similar"  # str: path of the image whose like are shown in a dialog
 URL_WORKSPACE = "w"  # URL parameter: name of a workspace under the workspaces folder, or any other's full path
 
 
