@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,10 @@ FEWEST, MOST = 0.001, 0.5  # what the share of wrong labels is taken to be at le
 FEW = 2  # teachers at which the classifier's word and the share of wrong labels count the same
 PRECISION = 0.8  # expected, of the flagged labels: how many of them are wrong
 
-COLUMNS = ["path", "label", "suggested_label", "score", "self_confidence", "loss", "flagged"]
+BLOCK = 4096  # images looked at together
+TOP = 5  # likeliest classes that are kept of an image
+COLUMNS = ["path", "label", "suggested_label", "score", "self_confidence", "loss", "flagged",
+           *(f"class_{rank}" for rank in range(1, TOP + 1)), *(f"p_{rank}" for rank in range(1, TOP + 1))]
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +32,8 @@ def noise(images: pd.DataFrame, judged: OutOfFold) -> pd.DataFrame:
     `score`, 0 surely wrong .. 1 surely right, is the chance that the label is right in the mixture that `fit` explains.
     `flagged`: the longest list of lowest scores of which 80 % are expected to be wrong (mean of 1 - score). In a clean set the
     share of wrong labels comes out near 0, and next to nothing is flagged.
+    `class_1` .. `class_5` (categorical) and `p_1` .. `p_5` (float32): the likeliest classes out of fold with their
+    probabilities, the likeliest first; where there are fewer classes the last ones are missing and 0.
 
     A class that the classifier knew from n images counts n^2 / (n^2 + 4), the share of wrong labels the rest: classes of one to
     three images are not blamed for being rare. An image without a label has suggested_label, score 1, no self_confidence and no
@@ -45,10 +51,24 @@ def noise(images: pd.DataFrame, judged: OutOfFold) -> pd.DataFrame:
     score = np.where(known, trust * fitted.right + (1 - trust) * (1 - fitted.share), 1.0)
     table = images[["path", "label"]].assign(
         suggested_label=pd.Series(np.array(judged.classes, dtype=object)[p.argmax(axis=1)], index=images.index, dtype="str"),
-        score=score, self_confidence=own, loss=-np.log(np.maximum(own, SMALLEST)))
+        score=score, self_confidence=own, loss=-np.log(np.maximum(own, SMALLEST)), **_likeliest(p, judged.classes))
     table = table.sort_values(["score", "path"], kind="stable", ignore_index=True)
     expected = (1 - table["score"]).cumsum() / np.arange(1, len(table) + 1)
     return table.assign(flagged=np.arange(len(table)) < int((expected >= PRECISION).sum()))[COLUMNS]
+
+
+def _likeliest(p: Floats, classes: list[str]) -> dict[str, Any]:
+    """The columns class_1 .. class_5 and p_1 .. p_5 of probabilities (N, K)."""
+    kept = min(TOP, len(classes))
+    codes, chances = np.full((len(p), TOP), -1), np.zeros((len(p), TOP), np.float32)
+    for start in range(0, len(p), BLOCK):
+        part = p[start:start + BLOCK]
+        first = np.argsort(-part, axis=1, kind="stable")[:, :kept]
+        codes[start:start + BLOCK, :kept] = first
+        chances[start:start + BLOCK, :kept] = np.take_along_axis(part, first, axis=1)
+    names = pd.CategoricalDtype(classes)
+    return ({f"class_{rank + 1}": pd.Categorical.from_codes(codes[:, rank], dtype=names) for rank in range(TOP)}
+            | {f"p_{rank + 1}": chances[:, rank] for rank in range(TOP)})
 
 
 @dataclass(frozen=True)
@@ -99,8 +119,8 @@ def _likelihoods(p: Floats, codes: npt.NDArray[np.int64]) -> tuple[Floats, Float
     goes /= np.maximum(goes.sum(axis=1, keepdims=True), SMALLEST)
     goes = LOOK_ALIKE * goes + (1 - LOOK_ALIKE) * (1 - np.eye(k)) / (k - 1)
     own, by_mistake = np.empty(len(p)), np.empty(len(p))
-    for start in range(0, len(p), 4096):
-        part = slice(start, start + 4096)
+    for start in range(0, len(p), BLOCK):
+        part = slice(start, start + BLOCK)
         own[part] = p[part][np.arange(len(codes[part])), codes[part]]
         by_mistake[part] = (p[part] * goes[:, codes[part]].T).sum(axis=1)
     return own, by_mistake

@@ -193,3 +193,25 @@ def test_images_fewer_than_dimensions_are_judged_as_in_all_dimensions(monkeypatc
     small = found(features, labels)[0].probabilities
     monkeypatch.setattr(out_of_folds, "_in_their_span", lambda features: features)
     np.testing.assert_allclose(small, found(features, labels)[0].probabilities, atol=1e-5)
+
+
+def test_the_five_likeliest_classes_are_kept_with_their_probabilities(tmp_path):
+    features, labels = photos((9,) * 7)
+    judged, table = found(features, labels)
+    top = table.sort_values("path")
+    order = np.argsort(-judged.probabilities, axis=1)[:, :5]
+    names, chances = [f"class_{rank}" for rank in range(1, 6)], [f"p_{rank}" for rank in range(1, 6)]
+    assert top[names].astype(str).to_numpy().tolist() == np.array(judged.classes)[order].tolist()
+    np.testing.assert_allclose(top[chances], np.take_along_axis(judged.probabilities, order, axis=1), rtol=1e-6)
+    assert (top["class_1"].astype(str) == top["suggested_label"]).all()
+    table.to_parquet(tmp_path / "t.parquet")
+    kept = pd.read_parquet(tmp_path / "t.parquet")
+    assert kept["class_5"].dtype == "category"
+    assert kept["class_5"].astype(str).tolist() == table["class_5"].astype(str).tolist()
+
+
+def test_of_two_classes_two_are_kept():
+    table = found(*photos((9, 9)))[1]
+    assert table["class_3"].isna().all()
+    assert (table["p_3"] == 0).all()
+    assert table[["p_1", "p_2"]].sum(axis=1).to_numpy() == pytest.approx(1)
