@@ -30,7 +30,7 @@ Result = dict[str, Any]
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
            errno.EEXIST)
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
-FIND_OPTIONS = ("backbone", "seed", "no_embeddings", "against", "all", "projection", "clusters", "distance")
+FIND_OPTIONS = ("backbone", "seed", "no_embeddings", "against", "all", "projection", "clusters", "distance", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parser().parse_args(words)
         arguments.words = words
-        result = arguments.run(arguments)
+        result = arguments.act(arguments)
         code = 0
         if arguments.json:
             print(json.dumps(result, ensure_ascii=False, default=str))
@@ -74,7 +74,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command with its options; what each runs is in `run`."""
+    """Every command with its options; what each runs is in `act`."""
     top = argparse.ArgumentParser(prog="python -m hai_core", description="Curate and train fine-grained image classifiers.")
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
         if workspace is not None:
             added.add_argument("-w", "--workspace", type=Path, required=workspace, metavar="WORKSPACE", help="workspace folder")
         added.add_argument("--json", action="store_true", help="print the result as one JSON object")
-        added.set_defaults(run=run)
+        added.set_defaults(act=run)
         return added
 
     def group(name: str, text: str) -> Any:
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
     find.add_argument("--against", type=Path, metavar="DIR", help="duplicates: copies of this other folder's images")
     find.add_argument("--all", action="store_true", help="quality: also what is within the limits")
     find.add_argument("--projection", choices=("tsne", "umap", "pca"), help="clusters: how the map is made")
+    find.add_argument("--run", metavar="RUN", help="clusters: features as this trained run sees them, instead of a backbone's")
     amount = find.add_mutually_exclusive_group()
     amount.add_argument("--clusters", type=int, metavar="K", help="clusters: how many")
     amount.add_argument("--distance", type=float, metavar="D", help="clusters: where to cut the tree instead")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,30 +17,74 @@ MINI = 25_000  # mini-clusters that Ward sees instead beyond
 
 def cluster(features: npt.NDArray[np.float32], *, count: int | None = None, distance: float | None = None,
             seed: int = 0) -> npt.NDArray[np.int64]:
-    """Cluster of each image (N,), numbered from 0 by falling size, of features (N, D).
+    """Cluster of each image (N,), numbered from 0 by falling size, of features (N, D): `tree`, cut once.
 
-    Method: agglomerative clustering with Ward's criterion (1963) on 50 principal components of the L2-normalised features
-    (`ward.merges`). Beyond 50,000 images, neighbours are first merged into 25,000 mini-clusters, by the same criterion among
-    each image's 10 nearest; each then counts as many times as it has images, so that heights stay what they are
-    (benchmarks/clusters.py shows how far both agree). `count` clusters, or cut where merging costs `distance` or more: for two
-    images that is their distance, for larger clusters it grows with their size; higher gives fewer clusters, and no cut is
-    finer than the mini-clusters. Raises InputError unless exactly one of the two is given and possible.
+    Raises InputError unless exactly one of `count` and `distance` is given and possible.
     """
+    check(len(features), count, distance)
+    return tree(features, seed, count or 0).cut(count=count, distance=distance)
+
+
+def check(images: int, count: int | None, distance: float | None) -> None:
+    """Raises InputError unless exactly one of the two is given and possible."""
     if (count is None) == (distance is None):
         raise InputError("clusters are made by --clusters or by --distance, one of the two")
-    if count is not None and not 1 <= count <= max(len(features), 1):
-        raise InputError(f"--clusters {count}: there are {len(features)} images")
+    if count is not None and not 1 <= count <= max(images, 1):
+        raise InputError(f"--clusters {count}: there are {images} images")
     if distance is not None and distance <= 0:
         raise InputError(f"--distance {distance} is not above 0")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A hierarchy of N images, to be cut at any height at once.
+
+    `leaf` (N,): the leaf, 0 .. M - 1, in which each image is. `pairs` (M - 1, 2) of leaves, and `heights` (M - 1,), rising:
+    what each merge costs (`ward.merges`).
+    """
+
+    leaf: npt.NDArray[np.int32]
+    pairs: npt.NDArray[np.int32]
+    heights: npt.NDArray[np.float32]
+
+    def cut(self, *, count: int | None = None, distance: float | None = None) -> npt.NDArray[np.int64]:
+        """Cluster of each image (N,), numbered from 0 by falling size: `count` of them, or cut where merging costs `distance`.
+
+        For two images that is their distance, for larger clusters it grows with their size; higher gives fewer clusters, and no
+        cut is finer than the leaves.
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        leaves = len(self.pairs) + 1
+        i, j = self.pairs[:leaves - self.count(distance) if distance is not None else leaves - (count or 1)].T
+        merged = coo_array((np.ones(len(i)), (i, j)), shape=(leaves, leaves))
+        return _by_size(connected_components(merged, directed=False)[1][self.leaf])
+
+    def count(self, distance: float) -> int:
+        """How many clusters a cut at `distance` gives."""
+        return len(self.pairs) + 1 - int(np.searchsorted(self.heights, np.float32(distance)))
+
+
+def tree(features: npt.NDArray[np.float32], seed: int = 0, at_least: int = 0) -> Tree:
+    """Agglomerative clustering with Ward's criterion (1963) on 50 principal components of the L2-normalised features (N, D).
+
+    Beyond 50,000 images, neighbours are first merged into 25,000 mini-clusters (or `at_least` so many), by the same criterion
+    among each image's 10 nearest; each then counts as many times as it has images, so that heights stay what they are
+    (benchmarks/clusters.py shows how far both agree).
+    """
+    from hai_core.findings.ward import merges
+
     if len(features) < 2:
-        return np.zeros(len(features), np.int64)
+        return Tree(np.zeros(len(features), np.int32), np.empty((0, 2), np.int32), np.empty(0, np.float32))
     points = reduce(normalize(features), PCA_DIMENSIONS, seed)
-    if len(points) <= FULL:
-        return _by_size(_ward(points, np.ones(len(points)), count, distance))
-    mini = _mini(points, max(MINI, count or 0))
-    images = np.bincount(mini).astype(np.float64)
-    means = np.stack([np.bincount(mini, column) for column in points.T], axis=1) / images[:, None]
-    return _by_size(_ward(means.astype(np.float32), images, count, distance)[mini])
+    leaf, weights = np.arange(len(points)), np.ones(len(points))
+    if len(points) > FULL:
+        leaf = _mini(points, max(MINI, at_least))
+        weights = np.bincount(leaf).astype(np.float64)
+        points = np.stack([np.bincount(leaf, column) / weights for column in points.T], axis=1).astype(np.float32)
+    pairs, heights = merges(points, weights)
+    return Tree(leaf.astype(np.int32), pairs.astype(np.int32), heights.astype(np.float32))
 
 
 def _mini(points: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
@@ -57,22 +103,10 @@ def _mini(points: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
     return np.asarray(AgglomerativeClustering(count, connectivity=near + chain).fit(points).labels_, np.int64)
 
 
-def _ward(points: npt.NDArray[np.float32], weights: npt.NDArray[np.float64], count: int | None, distance: float | None
-          ) -> npt.NDArray[np.int64]:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    from hai_core.findings.ward import merges
-
-    pairs, height = merges(points, weights)
-    below = np.searchsorted(height, distance) if distance is not None else len(points) - (count or 1)
-    i, j = pairs[:below].T
-    merged = coo_array((np.ones(len(i)), (i, j)), shape=(len(points), len(points)))
-    return np.asarray(connected_components(merged, directed=False)[1], np.int64)
-
-
 def _by_size(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The same clusters, the largest numbered 0; of equal ones, the one seen first."""
+    if not len(labels):
+        return labels.astype(np.int64)
     _, first, inverse, sizes = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
     number = np.empty(len(sizes), np.int64)
     number[np.lexsort((first, -sizes))] = np.arange(len(sizes))

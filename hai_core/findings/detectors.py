@@ -13,9 +13,11 @@ import pandas as pd
 from hai_core import catalog, progress
 from hai_core import projection as projections
 from hai_core.backbones import DEFAULT, PACKAGED
-from hai_core.findings import inputs, keep
-from hai_core.findings.clusters import cluster
+from hai_core.findings import inputs, keep, map_parts
+from hai_core.findings.class_tree import classes
+from hai_core.findings.clusters import check, tree
 from hai_core.findings.duplicates import duplicates
+from hai_core.findings.member_features import with_member_features
 from hai_core.findings.merges import merges
 from hai_core.findings.noise import noise
 from hai_core.findings.out_of_fold import OutOfFold, remembered
@@ -98,24 +100,36 @@ def find_outliers(workspace: Workspace, *, backbone: str = DEFAULT) -> pd.DataFr
 
 
 def find_clusters(workspace: Workspace, *, projection: projections.Method = "tsne", clusters: int | None = None,
-                  distance: float | None = None, backbone: str = DEFAULT, seed: int = 0) -> pd.DataFrame:
+                  distance: float | None = None, backbone: str = DEFAULT, run: str | None = None,
+                  seed: int = 0) -> pd.DataFrame:
     """Every readable image once, in catalog order: path, label, cluster, x, y, sha256.
 
-    Without `clusters` or `distance` there are as many clusters as classes. When the last map was made the same way and has at
-    least four in five of the images, they stay where they are and the new ones are placed among them.
+    By the features of `backbone`, or as a trained `run` sees them (`member_features`). Without `clusters` or `distance` there
+    are as many clusters as classes. When the last map was made the same way and has at least four in five of the images, they
+    stay where they are and the new ones are placed among them. The tree of the clusters and the means of the classes are kept
+    (`map_parts`).
     """
-    images, features = inputs.with_features(workspace.images, inputs.readable(workspace), backbone)
+    if run is not None and backbone != DEFAULT:
+        raise InputError("--run brings its own backbones: leave --backbone out")
+    images = inputs.readable(workspace)
+    images, features = (inputs.with_features(workspace.images, images, backbone) if run is None else
+                        with_member_features(workspace, images, run))
     if clusters is None and distance is None:
         clusters = min(max(images.table["label"].nunique(), 1), len(features))
-    number = cluster(features, count=clusters, distance=distance, seed=seed)
-    sha256 = images.table["sha256"]
-    points = _last_places(workspace, images.table, {"projection": projection, "backbone": backbone, "seed": seed})
+    check(len(features), clusters, distance)
+    grown = tree(features, seed, clusters or 0)
+    points = _last_places(workspace, images.table, {"projection": projection, "backbone": backbone, "run": run, "seed": seed})
     new = np.isnan(points[:, 0])
     if new.mean() > NEW:
         points = projections.project(features, projection, seed)
     elif new.any():
         points[new] = projections.place(features[new], features[~new], points[~new])
-    return images.table[["path", "label"]].assign(cluster=number, x=points[:, 0], y=points[:, 1], sha256=sha256)
+    table = images.table[["path", "label"]].assign(cluster=grown.cut(count=clusters, distance=distance), x=points[:, 0],
+                                                   y=points[:, 1], sha256=images.table["sha256"])
+    used = ~images.excluded
+    map_parts.save(workspace, table, map_parts.MapParts(
+        grown, classes(features[used], images.table["label"][used].to_numpy(object))))
+    return table
 
 
 def _last_places(workspace: Workspace, images: pd.DataFrame, made: Mapping[str, object]) -> npt.NDArray[np.float32]:
@@ -123,7 +137,7 @@ def _last_places(workspace: Workspace, images: pd.DataFrame, made: Mapping[str, 
     from hai_core import findings  # not above: it imports this module
 
     card, last = findings.card("clusters", workspace), findings.load("clusters", workspace)
-    options = {"projection": "tsne", "backbone": DEFAULT, "seed": 0} | (card["options"] if card else {})
+    options = {"projection": "tsne", "backbone": DEFAULT, "run": None, "seed": 0} | (card["options"] if card else {})
     if last is None or "sha256" not in last or {name: options[name] for name in made} != made:
         return np.full((len(images), 2), np.nan, np.float32)
     last = last.set_index(["path", "sha256"])[["x", "y"]]
