@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from hai_core.names import similarity
 from hai_core.neighbors import normalize
 
 Floats = npt.NDArray[np.float64]
@@ -15,7 +16,9 @@ Codes = npt.NDArray[np.int64]
 
 PARTNERS = 5  # pairs proposed for each class
 NEIGHBORS = 5
-COLUMNS = ["class_a", "class_b", "score", "confusion_rate", "centroid_distance", "confusion", "joint", "overlap"]
+COLUMNS = ["class_a", "class_b", "score", "confusion_rate", "centroid_distance", "confusion", "joint", "overlap",
+           "images_a", "images_b", "taken_ab", "taken_ba", "confusion_ab", "confusion_ba", "spread_a", "spread_b",
+           "spread_ratio", "name_similarity"]
 
 
 def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.float32], labels: Codes,
@@ -30,27 +33,39 @@ def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.flo
       2021) has for the two classes, doubled.
     - overlap: share of the other class among the 5 nearest neighbours within the two classes, over that expected at random.
 
-    `confusion_rate` is the plain mean probability of the other class, both ways averaged; `centroid_distance` the cosine
-    distance of the classes' mean features. Pairs in `keep_apart` are left out. Assumes that the classifier had a chance to
-    tell the classes apart: with bad features every small difference is lost and neighbours in a series rank high.
+    Beside the score, for a person to judge by: `taken_ab` of a's `images_a` images have b as their likeliest class, which is
+    the share `confusion_ab`, and `taken_ba` of b's `images_b` the reverse; `confusion_rate` is the plain mean probability of
+    the other class, both ways averaged. `centroid_distance` is the cosine distance of the classes' mean features, `spread_a`
+    and `spread_b` the mean distance of a class's images to its own mean, and `spread_ratio` the first over the mean of the
+    other two: below 1, the centres are nearer to each other than an image usually is to its own. `name_similarity` (0 .. 1) is
+    `names.similarity`; it is no part of the score, since what the photos show decides, not what someone called them.
+
+    Pairs in `keep_apart` are left out. Assumes that the classifier had a chance to tell the classes apart: with bad features
+    every small difference is lost and neighbours in a series rank high.
     """
-    k = len(classes)
-    sizes = np.bincount(labels, minlength=k)
-    pairs = _candidates(probabilities, labels, sizes)
-    pairs = [(a, b) for a, b in pairs if frozenset((classes[a], classes[b])) not in keep_apart]
+    sizes = np.bincount(labels, minlength=len(classes))
+    pairs = [(a, b) for a, b in _candidates(probabilities, labels, sizes)
+             if frozenset((classes[a], classes[b])) not in keep_apart]
     unit = normalize(features)
-    centroids = normalize(np.stack([unit[labels == c].mean(0) if sizes[c] else unit[0] * 0 for c in range(k)]))
+    images = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])  # rows of each class
+    centroids = normalize(np.stack([unit[own].mean(0) if len(own) else unit[0] * 0 for own in images]))
+    spread = [float(1 - (unit[own] @ centre).mean()) if len(own) else 0.0 for own, centre in zip(images, centroids, strict=True)]
+    predicted = probabilities.argmax(axis=1)
     joint = _confident_joint(probabilities, labels, sizes)
     rows = []
     for a, b in pairs:
-        in_a, in_b = labels == a, labels == b
-        confusion = _mixed(probabilities[in_a], a, b) + _mixed(probabilities[in_b], b, a)
+        of_a, of_b = probabilities[images[a]], probabilities[images[b]]
+        confusion = _mixed(of_a, a, b) + _mixed(of_b, b, a)
         four = joint[np.ix_([a, b], [a, b])]
         off_diagonal = 2 * (four[0, 1] + four[1, 0]) / max(four.sum(), 1)
-        shares = (min(confusion, 1.0), min(off_diagonal, 1.0), _overlap(unit[in_a], unit[in_b]))
-        rate = (probabilities[in_a, b].mean() + probabilities[in_b, a].mean()) / 2
-        distance = 1 - centroids[a] @ centroids[b]
-        rows.append((classes[a], classes[b], float(np.mean(shares)), float(rate), float(distance), *shares))
+        shares = (min(confusion, 1.0), min(off_diagonal, 1.0), _overlap(unit[images[a]], unit[images[b]]))
+        rate = (of_a[:, b].mean() + of_b[:, a].mean()) / 2
+        distance = float(1 - centroids[a] @ centroids[b])
+        taken = int((predicted[images[a]] == b).sum()), int((predicted[images[b]] == a).sum())
+        rows.append((classes[a], classes[b], float(np.mean(shares)), float(rate), distance, *shares,
+                     int(sizes[a]), int(sizes[b]), *taken, taken[0] / sizes[a], taken[1] / sizes[b],
+                     spread[a], spread[b], distance / max((spread[a] + spread[b]) / 2, 1e-6),
+                     similarity(classes[a], classes[b])))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["score", "class_a", "class_b"], ascending=[False, True, True], kind="stable", ignore_index=True)
 
