@@ -6,6 +6,7 @@
 const views = new WeakMap();
 
 const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
+const PAUSE = 500; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
 let lastId = Date.now(); // of an event; no two views of a session give the same
@@ -61,6 +62,7 @@ class View {
     window.removeEventListener("keydown", this.fromPage, true);
     clearTimeout(this.patience);
     clearTimeout(this.missing);
+    clearTimeout(this.refresh);
     this.large?.node.remove();
   }
 
@@ -94,7 +96,8 @@ class View {
   // they were (`decided` tells what became of them), and the new list of images follows.
   receive(data) {
     const shown = drawn(data);
-    const changed = shown !== this.shown;
+    const undone = this.asked?.type === "act" && data.answered === this.asked.id && !data.decided; // its badges say "saving"
+    const changed = shown !== this.shown || undone;
     if (data.decided) for (const path of Object.keys(data.decided)) this.decided.add(path);
     else this.decided.clear();
     this.data = data;
@@ -187,7 +190,6 @@ class View {
     const about = this.asked?.paths?.filter((path) => this.nodes.has(path));
     this.asked = null;
     if (refused) {
-      this.decided.clear();
       this.keys = [];
       this.later = [];
       if (about?.length) this.choose(about);
@@ -195,6 +197,18 @@ class View {
     }
     while (!this.asked && this.later.length) this.send(this.later.shift());
     this.replayKeys();
+    if (this.decided.size) this.refreshSoon();
+  }
+
+  // The images stay where they are while one decision follows another.
+  refreshSoon() {
+    clearTimeout(this.refresh);
+    const rest = this.paths().some((path) => !this.decided.has(path));
+    this.refresh = setTimeout(() => {
+      if (!this.root.isConnected || !this.decided.size) return;
+      if (this.asked || this.root.querySelector(".hg-menu") || this.large?.open) this.refreshSoon();
+      else this.send({ type: "refresh" });
+    }, rest ? PAUSE : 0);
   }
 
   replayKeys() {
@@ -229,16 +243,25 @@ class View {
 
   toolbar(size) {
     const bar = make("div", "hg-toolbar", "", { role: "toolbar", "aria-label": say("gallery") });
+    if (this.data.mode === "select" && this.data.actions.length) {
+      const row = make("div", "hg-actions");
+      row.append(...this.data.actions.map((action) => actionButton(action, (...clicked) => this.act(...clicked))));
+      bar.append(row);
+    }
     this.count = make("span", "hg-count", "", { "data-testid": "selection-count", "aria-live": "polite" });
-    bar.append(this.count);
-    if (this.data.mode === "select") {
-      bar.append(...this.data.actions.map((action) => actionButton(action, (...clicked) => this.act(...clicked))));
-      if (this.data.bulk && this.data.total > 1) bar.append(this.allButton());
-    }
-    const view = make("span", "hg-view");
+    const left = make("span", "hg-view");
+    left.append(this.count);
+    if (this.data.bulk && this.data.actions.length && this.data.total > 1) left.append(this.allButton());
     if (this.data.similar) {
-      view.append(button(say("similar"), "hg-quiet", () => this.similar(this.focused), { title: say("key", { key: "F" }) }));
+      left.append(button(say("similar"), "hg-quiet", () => this.similar(this.focused), { title: say("key", { key: "F" }) }));
     }
+    bar.append(left, this.viewControls(size));
+    return bar;
+  }
+
+  // How the images are shown, and which page of them.
+  viewControls(size) {
+    const view = make("span", "hg-view hg-end");
     view.append(sizeSlider(size, (chosen) => {
       sessionStorage.setItem("hg-size", chosen);
       this.root.style.setProperty("--hg-size", `${chosen}px`);
@@ -248,8 +271,7 @@ class View {
     }
     view.append(pager(this.data, (to) => this.turn(to)));
     view.append(button("?", "hg-quiet", () => this.showKeys(), { title: say("keys"), "aria-label": say("show_keys") }));
-    bar.append(view);
-    return bar;
+    return view;
   }
 
   // Selects what the filter matches, on all pages: Python is told that, not the names.
@@ -416,7 +438,7 @@ class View {
     } else {
       this.focused = this.afterSection(section);
     }
-    this.shown = null; // what comes back is drawn anew, also when nothing was changed
+    clearTimeout(this.refresh);
     this.large?.close();
     this.focusTile(this.focused, true, false);
     this.mark();

@@ -3,15 +3,16 @@
 The browser side is gallery.css and the gallery*.js. Names travel as JSON and are shown with `textContent`, never as HTML.
 
 The pages before and after the one shown are sent after it, so that the browser turns to them by itself. A thumbnail travels
-once in a session. A decision is answered as soon as the journal holds it, with the images as they were; the page with the new
-list of images follows.
+once in a session. A decision is answered as soon as the journal holds it, with the images as they were; when the person pauses,
+the browser asks for the page as it is now.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
     if tiles.empty:
         st.caption(empty or say("gallery.empty"))
         return None
+    st.session_state.pop(f"{key}.decided", None)  # the list is as it is now
     _paged(workspace, _Shown(tiles, sections, describe, describe_sections), key, tuple(actions), inspector, page_size, size,
            asked_for, similar)
     happened: Event | None = st.session_state.pop(f"{key}.event", None)
@@ -150,6 +152,7 @@ class _Shown:
     sections: pd.DataFrame | None
     describe: Describe
     describe_sections: Describe
+    number: int = field(default_factory=itertools.count().__next__)  # of the list: pages sent ahead belong to one list
 
     @property
     def count(self) -> int:
@@ -177,9 +180,7 @@ class _Shown:
 @st.fragment
 def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action, ...], inspector: Callable[[str], None] | None,
            page_size: int | None, size: int, asked_for: int, similar: bool) -> None:
-    decided = st.session_state.pop(f"{key}.decided", None)
-    changed = st.session_state.pop(f"{key}.changed", False)
-    if changed and not decided:
+    if st.session_state.pop(f"{key}.changed", False):
         st.rerun(scope="app")
     per_page = page_size or st.session_state.get(_SIZE, PAGE_SIZES[0])
     pages = max(1, -(-shown.count // per_page))
@@ -194,7 +195,7 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
     if inspector and focus not in paths:  # decided and gone: the next one moves up into its place
         focus = paths[min(st.session_state.get(f"{key}.place", 0), len(paths) - 1)]
     st.session_state[f"{key}.place"] = paths.index(focus) if focus in paths else 0
-    of = _fingerprint(shown, per_page)
+    of = f"{shown.number}-{per_page}"
     data: dict[str, Any] = {
         "mode": "select" if sections is None else "keep", "one": inspector is not None, "size": size, "focus": focus,
         **_page(tiles, sections, page, per_page), "thumbnails": _thumbnails(workspace, tiles), "pages": pages,
@@ -204,14 +205,12 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
         "large": [_large(workspace, path) | {"flip": _is_mirrored(tiles, path)}
                   for path in st.session_state.get(f"{key}.large", ())],
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
-        "decided": decided, "back": back, "asked_for": asked_for, "bulk": sections is None, "similar": similar,
+        "decided": st.session_state.get(f"{key}.decided"), "back": back, "asked_for": asked_for, "bulk": sections is None, "similar": similar,
         "words": section("gallery"),
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:
         _component(key=key, data=data, on_event_change=lambda: _handle(workspace, shown, tiles, key, actions))
-    if changed:
-        st.rerun(scope="app")
     with left, st.container(key=f"ahead-{key}"):
         _ahead(workspace, shown, key, page, pages, per_page, of)
     if inspector and right and focus:
@@ -231,12 +230,6 @@ def _ahead(workspace: Workspace, shown: _Shown, key: str, page: int, pages: int,
 def _page(tiles: pd.DataFrame, sections: pd.DataFrame | None, page: int, per_page: int) -> dict[str, Any]:
     return {"page": page, "first": page * per_page, "tiles": _records(tiles),
             "sections": None if sections is None else sections.astype(str).to_dict("records")}
-
-
-def _fingerprint(shown: _Shown, per_page: int) -> str:
-    """Changes with the list of images, so that a page that was sent ahead of an older list is not taken for one of this."""
-    about = shown.tiles["path"] if shown.sections is None else shown.sections["id"]
-    return f"{per_page}-{int(pd.util.hash_array(about.to_numpy(object)).sum()) & 0xFFFFFFFF:x}-{len(about)}"
 
 
 def _in_sections(tiles: pd.DataFrame, sections: list[str]) -> pd.DataFrame:
@@ -301,6 +294,8 @@ def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, 
     elif kind == "similar":
         st.session_state[state.SIMILAR] = event["path"]
         st.session_state[f"{key}.changed"] = True
+    elif kind == "refresh":
+        st.session_state[f"{key}.changed"] = True
     elif kind == "undo":
         st.session_state[f"{key}.back"] = undo_last(workspace)
         st.session_state[f"{key}.changed"] = True
@@ -321,17 +316,19 @@ def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, sel
     known = set(shown["path"])
     selection = replace(selection, paths=tuple(p for p in selection.paths if p in known),
                         others=tuple(p for p in selection.others if p in known))
-    st.session_state[f"{key}.changed"] = True
     if action.decisions is None:
         st.session_state[f"{key}.event"] = Event(action.id, selection)
+        st.session_state[f"{key}.changed"] = True
         return
     seen = shown.set_index("path")
     decisions = [_with_evidence(decision, seen, key) for decision in action.decisions(selection)]
+    st.session_state[f"{key}.changed"] = True
     if not decisions:
         said = say("gallery.nothing_to_do", action=section("gallery").get(action.label, action.label))
         st.session_state[state.NOTICE] = Notice(said)
     elif decide(workspace, decisions, asked=len(selection.paths) if bulk else 0) and not bulk:
-        st.session_state[f"{key}.decided"] = _outcomes(selection, decisions)
+        st.session_state[f"{key}.changed"] = False
+        st.session_state[f"{key}.decided"] = st.session_state.get(f"{key}.decided", {}) | _outcomes(selection, decisions)
 
 
 def _outcomes(selection: Selection, decisions: Sequence[Decision]) -> dict[str, dict[str, str]]:

@@ -1,0 +1,239 @@
+"""The review pages in a real browser on a large workspace, beside a plain Streamlit page that shows the same thumbnails.
+
+    python -m benchmarks.review WORKSPACE [--turns 20] [--decisions 30] [--only gallery decisions pages map memory]
+
+WORKSPACE is made by benchmarks/review_workspace.py; it is copied, so that what is decided here is not kept. HAI_CACHE must be
+set as that script says. All times are by the browser's clock, from the key or click to the frame after every image on the page
+is decoded and drawn. The plain page is `st.image` in `st.columns`, six in a row, with a button for the next page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+from hai_core.decisions import Journal
+from hai_core.workspace import Workspace
+from tests.browser.conftest import ARGUMENTS
+from tests.browser.fetch import find
+
+PAGES = ("", "duplicates", "noise", "clusters", "classes", "manifest", "training", "confusions", "journal")
+PARTS = ("gallery", "decisions", "pages", "map", "memory")
+PLAIN = Path(__file__).parent / "plain_gallery.py"
+# Resolves to the milliseconds from `act` until the first and the last image are others than before, and all are decoded and drawn.
+PAINTED = """async ([of, was, act]) => {
+  const key = (image) => image && image.closest('[data-path]')?.dataset.path || image?.src;
+  const start = performance.now();
+  eval(act);
+  for (;;) {
+    await new Promise(requestAnimationFrame);
+    const images = [...document.querySelectorAll(of)];
+    const other = images.length && key(images[0]) !== was[0] && key(images.at(-1)) !== was[1];
+    if (other && images.every((image) => image.src && image.complete && image.naturalWidth)) {
+      const decoded = await Promise.allSettled(images.map((image) => image.decode()));
+      if (decoded.some(({ status }) => status === 'rejected')) continue;
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      return performance.now() - start;
+    }
+    if (performance.now() - start > 20000) throw new Error("not painted");
+  }
+}"""
+SHOWN = """(of) => {
+  const key = (image) => image && image.closest('[data-path]')?.dataset.path || image?.src;
+  const images = [...document.querySelectorAll(of)];
+  return [key(images[0]), key(images.at(-1))];
+}"""
+OURS, THEIRS = "[data-testid=gallery] .hg-frame img", "[data-testid=stImage] img"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--decisions", type=int, default=30)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        workspace = Path(folder) / "review"
+        shutil.copytree(arguments.workspace, workspace)
+        browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(60_000)
+        app, url = serve("app.py", workspace)
+        try:
+            if "gallery" in arguments.only:
+                gallery(page, url, workspace, arguments.turns)
+            if "decisions" in arguments.only:
+                decisions(page, url, workspace, arguments.decisions)
+            if "map" in arguments.only:
+                image_map(page, url)
+            if "pages" in arguments.only:
+                pages(page, url)
+            if "memory" in arguments.only:
+                memory(page, url, app)
+        finally:
+            app.kill()
+            browser.close()
+
+
+def serve(script: str, workspace: Path) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"HAI_WORKSPACE": str(workspace), "HAI_AUTHOR": "benchmark"}
+    process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)], env=environment,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
+            break
+        except OSError:
+            time.sleep(0.2)
+    return process, url
+
+
+def settle(page: Page, milliseconds: int = 400) -> None:
+    """Until nothing runs, and a person would have looked."""
+    page.wait_for_timeout(milliseconds)
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+
+
+def timed(page: Page, of: str, act: str) -> float:
+    """Milliseconds from `act` (JavaScript) until other images than before are painted."""
+    took = float(page.evaluate(PAINTED, [of, page.evaluate(SHOWN, of), act]))
+    settle(page)
+    return took
+
+
+def told(name: str, took: list[float], than: list[float] | None = None) -> list[float]:
+    """Print median and 95th percentile, and how many times faster than `than`."""
+    line = f"{name:44s} median {np.median(took):7.0f} ms   95th percentile {np.percentile(took, 95):7.0f} ms"
+    if than:
+        line += (f"   {np.median(than) / np.median(took):.1f} x and {np.percentile(than, 95) / np.percentile(took, 95):.1f} x "
+                 "faster than plain")
+    print(line, flush=True)
+    return took
+
+
+def several(count: int, once: Callable[[int], float]) -> list[float]:
+    return [once(i) for i in range(count)]
+
+
+def gallery(page: Page, url: str, workspace: Path, turns: int) -> None:
+    """The next page, a far page and another filter."""
+    plain, plain_url = serve(str(PLAIN), workspace)
+    try:
+        page.goto(plain_url)
+        page.wait_for_selector(THEIRS)
+        settle(page, 2000)
+        click = "[...document.querySelectorAll('button')].find((b) => b.textContent.includes('{}')).click()"
+        theirs = {name: several(turns, lambda _, name=name: timed(page, THEIRS, click.format(name))) for name in ("Next", "Far")}
+        theirs["Filter"] = several(turns, lambda _: timed_anew(page, plain_url, THEIRS, click.format("Filter")))
+    finally:
+        plain.kill()
+    for name, took in theirs.items():
+        told(f"plain st.image page: {name}", took)
+    page.goto(f"{url}/noise")
+    page.wait_for_selector(OURS)
+    page.get_by_text("All images", exact=True).click()
+    settle(page, 3000)
+    turn = "document.querySelector('[data-testid=next-page]').click()"
+    told("next page", several(turns, lambda _: timed(page, OURS, turn)), theirs["Next"])
+    jump = ("const p = document.querySelector('.hg-page'); p.value = {}; "
+            "p.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true}}))")
+    told("far page", several(turns, lambda i: timed(page, OURS, jump.format(60 + 17 * i))), theirs["Far"])
+    choose = "[...document.querySelectorAll('button, label')].find((node) => node.textContent === 'Outliers').click()"
+    told("other filter", several(turns, lambda _: timed_anew(page, f"{url}/noise", OURS, choose)), theirs["Filter"])
+
+
+def timed_anew(page: Page, url: str, of: str, act: str) -> float:
+    """`timed` in a new session, in which no image was shown before."""
+    page.goto(url)
+    page.wait_for_selector(of)
+    settle(page, 2000)
+    return timed(page, of, act)
+
+
+def decisions(page: Page, url: str, workspace: Path, count: int) -> None:
+    """From the key to the badge, and to the journal."""
+    page.goto(f"{url}/noise")
+    page.wait_for_selector(OURS)
+    settle(page, 3000)
+    badge, saved, journaled = [], [], []
+    journal = Journal(Workspace.open(workspace))
+    for i in range(count):
+        before = journal.version()
+        took = page.evaluate("""async (key) => {
+          const tile = document.querySelector('[data-testid=gallery] .hg-on');
+          const badge = () => [...document.querySelectorAll('[data-testid=tile]')].find(
+            (other) => other.dataset.path === tile.dataset.path)?.querySelector('.hg-badge').textContent;
+          const was = badge();
+          const start = performance.now();
+          const target = document.activeElement === document.body ? document.body : tile;
+          target.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
+          let first = null;
+          for (;;) {
+            await new Promise(requestAnimationFrame);
+            const now = badge();
+            if (first === null && now !== was) first = performance.now() - start;
+            if (first !== null && now !== was && now !== 'saving…') return [first, performance.now() - start];
+            if (performance.now() - start > 20000) throw new Error('not decided');
+          }
+        }""", "x" if i % 2 else "k")
+        badge.append(took[0])
+        saved.append(took[1])
+        journaled.append(journal.version() > before)
+        settle(page, 600)
+    told("decision key to badge", badge)
+    told("decision key to shown as saved", saved)
+    print(f"in the journal when shown as saved: {sum(journaled)} of {count}", flush=True)
+
+
+def image_map(page: Page, url: str) -> None:
+    """First paint of the map, and a lasso to the gallery beside it."""
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        page.goto(f"{url}/clusters")
+        page.wait_for_selector("[data-testid=image-map][data-painted]")
+        took.append(1000 * (time.perf_counter() - start))
+        settle(page, 1500)
+    told("map: page opened to first paint", took)
+
+
+def pages(page: Page, url: str) -> None:
+    """Each page opened from another one by a click in the sidebar, until its script has ended."""
+    page.goto(url)
+    settle(page, 3000)
+    for name in (*PAGES, *PAGES):
+        start = time.perf_counter()
+        page.locator(f'[data-testid=stSidebarNav] a[href$="/{name}"], [data-testid=stSidebarNav] a[href*="/{name}?"]').first.click()
+        settle(page, 100)
+        took = 1000 * (time.perf_counter() - start)
+        print(f"page {name or 'overview':12s} {took:6.0f} ms", flush=True)
+        page.wait_for_timeout(500)
+
+
+def memory(page: Page, url: str, app: subprocess.Popen[bytes]) -> None:
+    for name in PAGES:
+        page.goto(f"{url}/{name}")
+        settle(page, 1500)
+    print(f"memory of the app's process after all pages: {psutil.Process(app.pid).memory_info().rss / 2**30:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
