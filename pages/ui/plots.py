@@ -1,4 +1,4 @@
-"""Plotly figures: the map of images, the confusion matrix, training curves, the reliability diagram.
+"""Plotly figures: the confusion matrix, training curves, the reliability diagram.
 
 Colours are chosen to read on light and on dark backgrounds; all else is left to Streamlit's theme. Points carry names
 (a path, two classes) in `customdata`, escaped for Plotly, because a point's index means nothing once the table changed.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,67 +18,12 @@ import plotly.graph_objects as go
 from pages.ui.text import count, plotly, shortened_apart
 
 GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#2f86a6", "#c75146", "#5a9a4d", "#d9922b", "#8a6fc4"
-LEGEND_LIMIT = 25  # a longer legend cannot be read, nor its colours told apart
 # With transparency, so that few errors are faint and many are strong on light and on dark backgrounds alike.
 _ERRORS = [[0, "rgba(232,160,70,0.40)"], [0.5, "rgba(226,110,50,0.90)"], [1, "rgba(196,35,62,1)"]]
 _HITS = [[0, "rgba(140,150,160,0.12)"], [1, "rgba(80,140,175,0.60)"]]
 _TITLED = {"l": 0, "r": 0, "t": 30, "b": 0}
 _TOOLS = _TITLED | {"t": 36}  # so that Plotly's tools, which show on hover, cover no point and no cell
 NO_TOOLS = {"displayModeBar": False}  # in a narrow window the tools would cover the title, and few points need no zoom
-
-
-@dataclass(frozen=True)
-class Colouring:
-    """What the points of a map are coloured by: `code` (N,) is each point's category, in drawing order."""
-
-    code: npt.NDArray[np.int64]
-    names: Sequence[str]
-    colours: Sequence[str]
-
-    def only(self, chosen: Sequence[str]) -> Colouring:
-        """The chosen categories in colours of their own, all others in grey."""
-        wanted = {name: i + 1 for i, name in enumerate(chosen)}
-        to = np.array([wanted.get(name, 0) for name in self.names], dtype=np.int64)
-        return Colouring(to[self.code], ["all others", *chosen], ["rgba(150,155,160,0.25)", *hues(len(chosen))])
-
-
-def hues(n: int) -> list[str]:
-    """`n` colours of which any two that follow each other differ clearly (steps of the golden angle)."""
-    return [f"hsl({(210 + 137.508 * i) % 360:.0f},{56 - 12 * (i % 2)}%,{50 + 8 * (i % 3 - 1)}%)" for i in range(n)]
-
-
-def image_map(points: pd.DataFrame, colouring: Colouring, height: int = 640) -> go.Figure:
-    """Every image as a point. `points`: columns `path`, `x`, `y` in the row order of `colouring.code`."""
-    figure = go.Figure()
-    x, y = points["x"].to_numpy(np.float32), points["y"].to_numpy(np.float32)
-    paths = points["path"].map(plotly).to_numpy(object)
-    size = float(np.clip(300 / np.sqrt(max(len(points), 1)), 3, 8))
-    shared: dict[str, Any] = {"mode": "markers", "hovertemplate": "%{customdata}<extra></extra>"}
-    legend = len(colouring.names) <= LEGEND_LIMIT
-    if legend:
-        for code, name in enumerate(shortened_apart(colouring.names, 22)):
-            mine = np.flatnonzero(colouring.code == code)
-            if len(mine):
-                figure.add_scattergl(x=x[mine], y=y[mine], customdata=paths[mine],
-                                     name=f"{plotly(name)} ({len(mine):,})",
-                                     marker={"size": size, "color": colouring.colours[code], "opacity": 0.8}, **shared)
-    else:
-        scale = [[i / (len(colouring.names) - 1), colour] for i, colour in enumerate(colouring.colours)]
-        figure.add_scattergl(x=x, y=y, customdata=paths, showlegend=False, **shared,
-                             marker={"size": size, "color": colouring.code, "cmin": 0, "cmax": len(colouring.names) - 1,
-                                     "colorscale": scale, "opacity": 0.8, "showscale": False})
-    figure.update_traces(unselected={"marker": {"opacity": 0.12}}, selected={"marker": {"opacity": 1.0}})
-    bare = {"visible": False, "zeroline": False, "showgrid": False}
-    figure.update_layout(height=height, margin=_TOOLS, dragmode="lasso", hovermode="closest", uirevision="map",
-                         showlegend=legend,
-                         legend={"itemsizing": "constant", "orientation": "h", "yanchor": "top", "y": -0.01, "title": None,
-                                 "font": {"size": 11}},
-                         xaxis=bare, yaxis=bare | {"scaleanchor": "x"})
-    return figure
-
-
-MAP_CONFIG = {"scrollZoom": True, "displaylogo": False,
-              "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
 
 
 def picked(state: Any) -> list[tuple[str, ...]]:
