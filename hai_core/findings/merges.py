@@ -49,7 +49,8 @@ def merges(probabilities: npt.NDArray[np.floating], features: npt.NDArray[np.flo
     unit = normalize(features)
     images = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])  # rows of each class
     centroids = normalize(np.stack([unit[own].mean(0) if len(own) else unit[0] * 0 for own in images]))
-    spread = [float(1 - (unit[own] @ centre).mean()) if len(own) else 0.0 for own, centre in zip(images, centroids, strict=True)]
+    spread = [float(1 - (unit[own] @ centre).mean()) if len(own) else 0.0
+              for own, centre in zip(images, centroids, strict=True)]
     predicted = probabilities.argmax(axis=1)
     joint = _confident_joint(probabilities, labels, sizes)
     rows = []
