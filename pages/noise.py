@@ -1,4 +1,4 @@
-"""Noise: images in order of suspicion, beside typical images of the given and of the suggested label."""
+"""Noise: images in order of suspicion, beside what speaks for and against their labels."""
 
 from __future__ import annotations
 
@@ -8,62 +8,97 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from hai_core.findings.remaining import Remaining, remaining, seen
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
+from pages.ui import evidence, loaders, needs, review, state
 from pages.ui import gallery as galleries
-from pages.ui import loaders, needs, review, state
+from pages.ui.choices import in_order, recent_labels
 from pages.ui.gallery import Action, Selection
+from pages.ui.pace import minutes_left
+from pages.ui.progress import duration
 from pages.ui.text import bold, count, text
+from pages.ui.tiles import classes
+from pages.ui.words import say
 
-KINDS = {"noise": "Doubtful labels", "outliers": "Outliers", "quality": "Quality"}
-SHOWN = {"open": "To review", "done": "Reviewed", "all": "All images"}
-FIGURE = {  # kind -> what the figure on an image is, and its direction
-    "noise": ("Probability that the label is right", "0%: surely wrong, 100%: surely right."),
-    "outliers": ("Typical of its class", "0%: far from everything, 100%: typical."),
-    "quality": ("Quality in this respect", "0%: worst, 100%: fine."),
-}
-TYPICAL = 6  # images shown of a class
+KINDS = ("noise", "outliers", "quality")
+SHOWN = ("open", "done", "all")
+NEXT = 50  # images that the estimate is about, and by which the list grows when it is at its end
 
 
 def main() -> None:
     workspace = state.workspace()
-    st.title("Noise")
+    st.title(say("noise.title"))
     catalog = needs.catalog(workspace)
     bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-    kind = bar.segmented_control("Kind", KINDS, format_func=KINDS.get, default="noise", required=True, key="kind",
-                                 bind="query-params", label_visibility="collapsed")
+    kind = bar.segmented_control(say("noise.kind"), KINDS, format_func=lambda name: say(f"noise.{name}"), default="noise",
+                                 required=True, key="kind", bind="query-params", label_visibility="collapsed")
     findings = needs.findings(kind, workspace)
     curation = loaders.curation(workspace)
-    table = review.image_review(kind, findings, catalog, curation)
-    shown = _controls(bar, table, f"noise-{kind}")
-    classes = sorted({name for name in curation.mapping.values() if name})
-    galleries.gallery(
-        workspace, shown, f"noise-{kind}", _actions(kind, shown, classes), describe=partial(_tiles, kind),
-        inspector=lambda path: _inspect(workspace, kind, table, path), page_size=40, size=140,
-        empty="Nothing left here: everything suspicious of this kind is reviewed.")
+    table, key = review.image_review(kind, findings, catalog, curation), f"noise-{kind}"
+    shown = _controls(bar, workspace, table, key)
+    if kind == "noise":
+        shown = _next_images(workspace, table, shown, key)
+    galleries.gallery(workspace, shown, key, _actions(workspace, kind, shown, key), describe=partial(_tiles, kind), size=140,
+                      inspector=lambda path: _inspect(workspace, kind, table, path), empty=say("noise.empty"))
 
 
-def _controls(bar: DeltaGenerator, table: pd.DataFrame, key: str) -> pd.DataFrame:
+def _controls(bar: DeltaGenerator, workspace: Workspace, table: pd.DataFrame, key: str) -> pd.DataFrame:
     """Which images are shown, and progress, in `bar`. Returns their rows."""
     progress = review.image_progress(table)
     shown = bar.segmented_control(
-        "Show", SHOWN, format_func=SHOWN.get, default="open", required=True, key=f"{key}-shown", on_change=galleries.reset,
-        args=(key,), label_visibility="collapsed", persist_state="session")
-    bar.progress(progress.done / progress.total if progress.total else 1.0, width="stretch",
-                 text=f"{progress.done:,} of {count(progress.total, 'suspicious image')} reviewed")
+        say("noise.show"), SHOWN, format_func=lambda name: say(f"noise.{name}"), default="open", required=True,
+        key=f"{key}-shown", on_change=galleries.reset, args=(key,), label_visibility="collapsed", persist_state="session")
+    told = say("noise.progress", done=f"{progress.done:,}", total=count(progress.total, "suspicious image"))
+    minutes = minutes_left(loaders.batches(workspace), state.author(), progress.left, per_image=True)
+    if minutes:
+        told += say("noise.left", time=duration(60 * minutes))
+    bar.progress(progress.done / progress.total if progress.total else 1.0, width="stretch", text=told)
     if shown == "all":
         return table
     return table[table["open"] & table["flagged"].astype(bool)] if shown == "open" else table[~table["open"]]
 
 
+def _next_images(workspace: Workspace, table: pd.DataFrame, shown: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Says how many of the next images are wrong. Where all that is flagged is reviewed, the person can go on beyond it.
+
+    Returns the rows to show.
+    """
+    if st.session_state.get(f"{key}-shown") != "open":
+        return shown
+    beyond = ~table["flagged"].astype(bool)
+    more = st.session_state.get(f"{key}-more", 0)
+    shown = table[table["open"] & (~beyond | (beyond.cumsum() <= more))]
+    following = shown if len(shown) else table[table["open"]]
+    if following.empty:
+        return shown
+    line = st.container(horizontal=True, vertical_alignment="center", key="estimate")
+    line.caption(_estimate(remaining(following["score"].to_numpy()[:NEXT], *seen(loaders.live(workspace)))),
+                 width="content", help=say("noise.estimate_help"))
+    if shown.empty:
+        line.button(say("noise.more", n=len(following[:NEXT])), key="noise.more", on_click=_go_on, args=(table, key))
+    return shown
+
+
+def _go_on(table: pd.DataFrame, key: str) -> None:
+    """Let the list grow by the next images that are not flagged."""
+    beyond = table[~table["flagged"].astype(bool)]
+    st.session_state[f"{key}-more"] = int(beyond["open"].cumsum().searchsorted(NEXT)) + 1
+
+
+def _estimate(found: Remaining) -> str:
+    words = "estimate_claim" if not found.decided else "estimate_few" if found.few else "estimate"
+    return say(f"noise.{words}", n=found.images, expected=round(found.expected), low=found.low, high=found.high)
+
+
 def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
     """What stands under and on the images of one page."""
     tiles = pd.DataFrame({"path": shown["path"], "sha256": shown["sha256"]})
-    label = shown["now"].where(shown["now"] != "", "no label")
+    label = shown["now"].where(shown["now"] != "", say("noise.no_label"))
     tiles["caption"] = {"noise": lambda: label + ("\n→ " + shown["suggested_label"]).where(shown["suggested_label"] != "", ""),
                         "quality": lambda: label + "\n" + shown["problem"].str.replace("_", " "),
                         "outliers": lambda: label}[kind]()
-    tiles["badge"] = [_decided(row) or _percent(row.score) for row in shown.itertuples()]
+    tiles["badge"] = [_decided(row) or evidence.percent(row.score) for row in shown.itertuples()]
     tiles["tone"] = ["bad" if row.excluded else "good" if not row.open else "" for row in shown.itertuples()]
     tiles["evidence"] = [{"kind": kind, "score": float(score)} for score in shown["score"]]
     return tiles
@@ -71,25 +106,17 @@ def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
 
 def _decided(row: tuple) -> str:
     """What was decided about an image, in a word or two."""
-    if row.excluded:
-        return "excluded"
-    if row.unsure:
-        return "unsure"
-    if row.relabeled:
-        return "relabelled"
-    return "" if row.open else "fine as it is"
+    word = ("exclude" if row.excluded else "unsure" if row.unsure else "relabel" if row.relabeled
+            else "" if row.open else "quality_ok")
+    return say(f"gallery.badge_{word}") if word else ""
 
 
-def _percent(score: float) -> str:
-    return f"{score:.0%}" if score >= 0.01 else "< 1%"
-
-
-def _actions(kind: str, shown: pd.DataFrame, classes: list[str]) -> list[Action]:
-    other = galleries.relabel(classes)
+def _actions(workspace: Workspace, kind: str, shown: pd.DataFrame, key: str) -> list[Action]:
     restore = [galleries.RESTORE] if shown["excluded"].any() else []
     if kind == "quality":
-        fine = Action("quality_ok", "Fine as it is", galleries.on_images("quality_ok"), key="k")
+        fine = Action("quality_ok", say("noise.fine"), galleries.on_images("quality_ok"), key="k")
         return [galleries.EXCLUDE, fine, *restore]
+    other = galleries.relabel(_classes(workspace, shown, key))
     if kind == "outliers":
         return [galleries.EXCLUDE, galleries.LABEL_OK, other, galleries.UNSURE, *restore]
 
@@ -97,31 +124,30 @@ def _actions(kind: str, shown: pd.DataFrame, classes: list[str]) -> list[Action]
         suggested = shown.set_index("path")["suggested_label"]
         return [Decision("relabel", path=path, value=suggested[path]) for path in selection.paths if suggested[path]]
 
-    return [Action("move", "Move to suggestion", move, key="m", primary=True), galleries.LABEL_OK, galleries.EXCLUDE, other,
+    return [Action("move", say("noise.move"), move, key="m", primary=True), galleries.LABEL_OK, galleries.EXCLUDE, other,
             galleries.UNSURE, *restore]
 
 
+def _classes(workspace: Workspace, shown: pd.DataFrame, key: str) -> list[str]:
+    """Labels to choose from: those chosen lately, those of the series of the image in focus, the others."""
+    curation = loaders.curation(workspace)
+    focus = shown["now"][shown["path"] == st.session_state.get(f"{key}.focus")]
+    label = next(iter([*focus, *shown["now"][:1]]), "")
+    return in_order(classes(workspace), recent_labels(loaders.live(workspace), state.author(), curation.mapping),
+                    curation.series, label)
+
+
 def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) -> None:
-    """The image in focus, large, with what is known about it and typical images of its classes."""
+    """The image in focus, large, with what is known about it."""
     row = table[table["path"] == path].iloc[0]
     galleries.picture(workspace, path, key=f"{kind}-focus")
     if kind == "quality":
         st.markdown(text(row["reason"]))
-    figure, direction = FIGURE[kind]
-    st.markdown(f"{figure}: {bold(_percent(row['score']))}", help=f"The figure on each image. {direction}")
+    st.markdown(f"{say(f'noise.figure_{kind}')}: {bold(evidence.percent(row['score']))}", help=say(f"noise.direction_{kind}"))
     if kind == "noise":
-        _typical(workspace, "Labelled", row["now"], "label-given")
-        if row["suggested_label"] not in ("", row["now"]):
-            _typical(workspace, "Suggested", row["suggested_label"], "label-suggested")
+        evidence.show(workspace, row)
     else:
-        _typical(workspace, "Typical of", row["now"], "label-given")
-
-
-def _typical(workspace: Workspace, word: str, label: str, key: str) -> None:
-    """A heading and the images that are surest to be of a class."""
-    st.markdown(f"{word} {bold(label or 'no label')}")
-    if label:
-        galleries.strip(workspace, loaders.typical(workspace, label, TYPICAL), key=key, size=104, wrap=True)
+        evidence.typical(workspace, row["now"])
 
 
 main()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ OFFSET, SLOPE = 0.7, 0.3  # how far the detector's claim may be off: standard de
 DRIFT = 0.3  # and how far the next images may be off the curve of those before, in logits
 LIMIT = 6.0  # logits beyond which the detector is not taken at its word: 1 in 400
 DRAWS = 4000
+ONE_LOOK = 60  # images decided on at once beyond which nobody has looked at each
 FEW = 0.1  # share of wrong labels among the next images at which looking on hardly pays
 
 Floats = npt.NDArray[np.float64]
@@ -39,16 +41,18 @@ class Remaining:
         return self.expected <= FEW * self.images
 
 
-def seen(decisions: Iterable[Decision], kind: str = "noise") -> tuple[Floats, Floats]:
+def seen(decisions: Sequence[Decision], kind: str = "noise") -> tuple[Floats, Floats]:
     """Score of each image that was decided on in the list of this kind, as it was seen then, and whether its label was wrong.
 
     Both (n,). Wrong (1): relabelled or excluded. Right (0): the label was confirmed. The last decision about an image holds;
-    one that says neither (unsure, restored) takes the image out. Decisions made elsewhere tell nothing about this list, and
-    scores of a later search know of the decisions: neither is looked at.
+    one that says neither (unsure, restored) takes the image out. Decisions made elsewhere, or on hundreds at once, tell nothing
+    about this list, and scores of a later search know of the decisions: none of these is looked at.
     """
     told: dict[str, tuple[float, float]] = {}
+    together = Counter(decision.batch for decision in decisions)
     for decision in decisions:
-        if decision.evidence.get("kind") != kind or "score" not in decision.evidence:
+        if (decision.evidence.get("kind") != kind or "score" not in decision.evidence
+                or (decision.batch and together[decision.batch] > ONE_LOOK)):
             continue
         told.pop(decision.path, None)
         if decision.action in ("relabel", "exclude", "label_ok"):

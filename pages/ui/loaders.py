@@ -20,6 +20,7 @@ from hai_core import findings as detectors
 from hai_core import nearest
 from hai_core.decisions import Curation, Journal, fold
 from hai_core.findings import shortcuts as shortcut_detector
+from hai_core.records import Decision
 from hai_core.workspace import Workspace
 
 _KEPT = 4  # results kept per loader: the few workspaces and kinds that are open at a time
@@ -93,15 +94,26 @@ def _entries(_workspace: Workspace, _journal: Journal, key: tuple[Any, ...]) -> 
     return _journal.entries(catalog(_workspace))
 
 
-def curation(workspace: Workspace) -> Curation:
-    """The fold of the catalog and the journal as it is now."""
+def live(workspace: Workspace) -> list[Decision]:
+    """The decisions that count, in journal order."""
     book = journal(workspace)
-    return _curation(workspace, book, (*_catalog_key(workspace), book.version()))
+    return _live(book, (str(workspace.root), workspace.id, book.version()))
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
-def _curation(_workspace: Workspace, _journal: Journal, key: tuple[Any, ...]) -> Curation:
-    return fold(catalog(_workspace), _journal.live())
+def _live(_journal: Journal, key: tuple[Any, ...]) -> list[Decision]:
+    return _journal.live()
+
+
+def curation(workspace: Workspace) -> Curation:
+    """The fold of the catalog and the journal as it is now."""
+    book = journal(workspace)
+    return _curation(workspace, (*_catalog_key(workspace), book.version()))
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _curation(_workspace: Workspace, key: tuple[Any, ...]) -> Curation:
+    return fold(catalog(_workspace), live(_workspace))
 
 
 def findings(kind: str, workspace: Workspace) -> pd.DataFrame | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from hai_core.findings.remaining import DRIFT, OFFSET, SLOPE, remaining, seen
+from hai_core.findings.remaining import DRIFT, OFFSET, ONE_LOOK, SLOPE, remaining, seen
 from hai_core.records import Decision
 
 NOTHING = np.zeros(0)
@@ -94,6 +96,13 @@ def test_what_was_seen_in_this_list_counts_and_the_last_word_holds():
     ])
     assert score.tolist() == [0.1, 0.2, 0.3, 0.45]
     assert was_wrong.tolist() == [1, 1, 0, 0]
+
+
+def test_what_was_accepted_in_bulk_was_not_looked_at():
+    many = [replace(decision("relabel", f"{i}", value="X"), batch="bulk") for i in range(ONE_LOOK + 1)]
+    one = replace(decision("relabel", "one", 0.1, value="X"), batch="one")
+    assert seen([*many, one])[0].tolist() == [0.1]
+    assert len(seen(many[:ONE_LOOK])[0]) == ONE_LOOK
 
 
 def test_nothing_seen():

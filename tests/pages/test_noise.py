@@ -25,7 +25,7 @@ def doubtful(images, store_findings):
 def shown(app, mode="select"):
     """What was given to the component of this mode."""
     assert not app.exception, app.exception
-    return [data for part in app.get("bidi_component") if (data := json.loads(part.proto.json))["mode"] == mode]
+    return [data for part in app.get("bidi_component") if (data := json.loads(part.proto.json)).get("mode") == mode]
 
 
 def test_the_most_suspicious_come_first_with_given_and_suggested_label(open_page, images, doubtful):
