@@ -189,9 +189,10 @@ def _class_sizes(catalog: pd.DataFrame, curation: Curation) -> None:
     smallest, largest = sizes["images"].iloc[-1], sizes["images"].iloc[0]
     each = count(largest, "image") if smallest == largest else say("overview.range", low=f"{smallest:,}", high=f"{largest:,}")
     st.caption(say("overview.each", classes=count(len(sizes), "class"), images=each))
-    chart = alt.Chart(sizes).mark_bar(cornerRadius=2).encode(tooltip=["label", "images"])
+    chart = alt.Chart(sizes).mark_bar(cornerRadius=0 if many else 2, minBandSize=1.5).encode(tooltip=["label", "images"])
     if many:
-        chart = chart.encode(x=alt.X("label", sort=None, axis=None), y=alt.Y("images", title=None)).properties(height=260)
+        bars = alt.X("label", sort=None, axis=None, scale=alt.Scale(padding=0))
+        chart = chart.encode(x=bars, y=alt.Y("images", title=None)).properties(height=260)
     else:
         names = alt.Y("label", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False, labelFlush=False))
         chart = chart.encode(y=names, x=alt.X("images", title=None)).properties(height=alt.Step(17))
@@ -209,12 +210,12 @@ def _activity(workspace: Workspace) -> None:
     st.caption(f"{count(int(table['decisions'].sum()), 'decision')} · {usual}")
     table["author"] = table["author"].replace(OTHERS, say("overview.others"))
     when, span = say(f"overview.by_{step}"), "%Y-%m-%d %H:%M" if step == "hour" else "%Y-%m-%d"
-    chart = alt.Chart(table).mark_bar(cornerRadius=1).encode(
-        x=alt.X("start:T", title=None, axis=alt.Axis(grid=False)), x2="end:T",
-        y=alt.Y("decisions:Q", title=when, axis=alt.Axis(tickCount=4, format=",d")),
-        color=alt.Color("author:N", title=None, legend=alt.Legend(orient="top") if table["author"].nunique() > 1 else None),
+    chart = alt.Chart(table).mark_bar(orient="vertical").encode(
+        x=alt.X("start:T", bin="binned", title=None, axis=alt.Axis(grid=False)), x2="end:T",
+        y=alt.Y("decisions:Q", stack="zero", title=when, axis=alt.Axis(tickCount=4, format=",d")),
+        color=alt.Color("author:N", title=None, legend=alt.Legend(orient="right") if table["author"].nunique() > 1 else None),
         tooltip=[alt.Tooltip("start:T", title=when, format=span), alt.Tooltip("author:N", title=say("overview.author")),
-                 alt.Tooltip("decisions:Q", title=say("overview.activity"), format=",d")]).properties(height=170)
+                 alt.Tooltip("decisions:Q", title=say("overview.activity"), format=",d")]).properties(height=210)
     st.altair_chart(chart, alt=f"{say('overview.activity')}, {when}")
 
 
