@@ -4,131 +4,165 @@ from __future__ import annotations
 
 from functools import partial
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from hai_core.decisions import suggestions, undecided
+from hai_core.records import Decision
 from hai_core.workspace import Workspace
-from pages.ui import loaders, needs, review, state
+from pages.ui import loaders, needs, pace, review, state
 from pages.ui.decide import decide
 from pages.ui.gallery import Action, Selection, gallery, reset
-from pages.ui.text import count
+from pages.ui.words import count, say
 
 KEY = "duplicates"
 GROUPS_A_PAGE = 12
-INSTEAD = "the image that was suggested to keep is excluded; this one is most like it"
-WHICH_LABEL = ". Which label is right? Keep the image that has it"
-SHOWN = {"open": "To review", "done": "Done", "all": "All"}
+SHOWN = ("open", "done", "all")
+WEAKEST, STEP = 0.70, 0.01  # strengths that can be asked for
 
 
 def main() -> None:
     workspace = state.workspace()
-    st.title("Duplicates")
+    st.title(say("duplicates.title"))
     catalog = needs.catalog(workspace)
     findings = needs.findings("duplicates", workspace)
     curation = loaders.curation(workspace)
-    images = review.duplicate_images(findings, catalog, curation)
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    least = st.session_state.get("duplicates-strength", WEAKEST)
+    images = review.stronger(review.duplicate_images(findings, catalog, curation), least if least > WEAKEST else 0.0)
     images["section"] = images["group"].astype(str)
     groups = review.duplicate_groups(images, curation.not_duplicates)
     groups["id"] = groups["group"].astype(str)
-    if groups.empty:
-        st.success("No copies were found: every photo is there once.", icon=":material/check_circle:")
+    if findings.empty:
+        st.success(say("duplicates.none"), icon=":material/check_circle:")
         return
-    groups = _controls(workspace, images, groups)
+    groups = _controls(bar, workspace, images, groups, findings)
     gallery(workspace, images[images["group"].isin(groups["group"])], KEY, _actions(images), sections=groups,
             describe=partial(_tiles, workspace), describe_sections=partial(_sections, images), page_size=GROUPS_A_PAGE,
-            size=190, empty="Nothing left here. All groups of copies are decided.")
+            size=190, empty=say("duplicates.nothing_left"))
 
 
-def _controls(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+def _controls(bar: st.delta_generator.DeltaGenerator, workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame,
+              findings: pd.DataFrame) -> pd.DataFrame:
     """Progress, which groups are shown, and the way to accept many at once. Returns the groups to show."""
-    done = int((~groups["open"]).sum())
-    bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     shown = bar.segmented_control(
-        "Show", SHOWN, format_func=SHOWN.get, default="open", required=True, key="duplicates-shown", on_change=reset,
-        args=(KEY,), label_visibility="collapsed", persist_state="session")
-    bar.progress(done / len(groups), width="stretch", text=f"{done:,} of {count(len(groups), 'group')} done")
-    with bar.popover("Accept many…", icon=":material/done_all:"):
-        _accept_many(workspace, images, groups)
-    if shown == "all":
-        return groups
-    return groups[groups["open"] == (shown == "open")]
+        say("duplicates.show"), SHOWN, format_func=lambda key: say(f"duplicates.show_{key}"), default="open", required=True,
+        key="duplicates-shown", on_change=reset, args=(KEY,), label_visibility="collapsed", persist_state="session")
+    done = int((~groups["open"]).sum())
+    told = say("duplicates.progress", done=f"{done:,}", groups=count(len(groups), "group"))
+    minutes = pace.minutes_left(loaders.batches(workspace), state.author(), len(groups) - done)
+    bar.progress(done / max(len(groups), 1), width="stretch",
+                 text=told + (say("duplicates.minutes_left", minutes=minutes) if minutes else ""))
+    with bar.popover(say("duplicates.strength"), icon=":material/tune:", width=360):
+        _strength(workspace, images, groups, findings)
+    return groups if shown == "all" else groups[groups["open"] == (shown == "open")]
 
 
-def _accept_many(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame) -> None:
-    st.markdown("Keep the suggested image of every open group, and exclude its copies that are at least this strong:")
-    least = st.slider("Strength", 0.70, 1.0, 1.0, 0.01, key="duplicates-strength",
-                      help="1: the same bytes or pixels. Lower takes in re-encoded, resized, cropped and mirrored copies.")
-    across = st.toggle("Also groups whose images have different labels", key="duplicates-across")
+def _strength(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame, findings: pd.DataFrame) -> None:
+    """How strong copies must be to be shown, and all of these accepted at once."""
+    st.markdown(say("duplicates.strength_about"))
+    least = st.slider(say("duplicates.strength"), WEAKEST, 1.0, WEAKEST, STEP, key="duplicates-strength", on_change=reset,
+                      args=(KEY,), help=say("duplicates.strength_help"), persist_state="session")
+    _histogram(review.strengths(findings), least)
+    across = st.toggle(say("duplicates.across"), key="duplicates-across")
     chosen = groups[groups["open"] & (across | ~groups["cross_class"])]["group"]
     chosen_images = images[images["group"].isin(chosen)]
     suggested = suggestions("duplicates", chosen_images, least)
     accepted = undecided(suggested, loaders.catalog(workspace), loaders.curation(workspace))
     many = count(len(accepted), "image")
-    st.button(f"Exclude {many}", type="primary", disabled=not accepted, key="duplicates-accept", on_click=decide,
-              args=(workspace, accepted, f"Accepted duplicates of strength {least:.2f} and above · {many}"))
-    st.caption("One step: the Undo button in the sidebar takes all of it back.")
+    st.button(say("duplicates.accept", images=many), type="primary", disabled=not accepted,
+              key="duplicates-accept", on_click=decide, width="stretch",
+              args=(workspace, accepted, say("duplicates.accepted", strength=f"{least:.2f}", images=many)))
+    st.caption(say("duplicates.accept_about"))
     left_out = len(chosen) - int((chosen_images["keep"] & chosen_images["kept"]).sum())
     if left_out:
-        st.caption(f"Left out: {count(left_out, 'group')} whose suggested image is excluded. Choose there what to keep.")
+        st.caption(say("duplicates.left_out", groups=count(left_out, "group")))
+
+
+def _histogram(strengths: np.ndarray, least: float) -> None:
+    """Copies by strength; those that are left out are faint."""
+    counts, edges = np.histogram(strengths, bins=np.linspace(WEAKEST, 1.0, 31))
+    table = pd.DataFrame({"strength": edges[:-1], "to": edges[1:], "copies": counts, "in": edges[1:] > least + 1e-9})
+    chart = alt.Chart(table).mark_bar().encode(
+        x=alt.X("strength:Q", title=say("duplicates.strength"), scale=alt.Scale(domain=[WEAKEST, 1.0], nice=False)), x2="to:Q",
+        y=alt.Y("copies:Q", title=say("duplicates.copies"), scale=alt.Scale(type="symlog")),
+        opacity=alt.condition("datum.in", alt.value(1.0), alt.value(0.25)), tooltip=["strength", "copies"])
+    st.altair_chart(chart.properties(height=110))
 
 
 def _actions(images: pd.DataFrame) -> list[Action]:
     excluded = set(images.loc[images["excluded"], "path"])
+    label = dict(zip(images["path"], images["now"], strict=True))
 
-    def keep(selection: Selection) -> list[review.Decision]:
-        return review.keep_some(selection.paths, selection.others, excluded)
+    def keep(selection: Selection) -> list[Decision]:
+        wrong = {path: selection.value for path in selection.paths if selection.value not in ("", label[path])}
+        return review.keep_some(selection.paths, selection.others, excluded, wrong)
 
-    def different(selection: Selection) -> list[review.Decision]:
+    def different(selection: Selection) -> list[Decision]:
         return review.no_duplicates(path for path in (*selection.paths, *selection.others) if path not in excluded)
 
     return [
-        Action("keep", "Keep {kept}, exclude {others}", keep, key="k", primary=True, section=True,
-               help="Click images to change which ones are kept"),
-        Action("not_duplicates", "Not duplicates", different, key="d", section=True, help="Keep all, and do not ask again"),
+        Action("keep", say("duplicates.keep"), keep, key="k", primary=True, section=True, choose_in_section=True,
+               help=say("duplicates.keep_help")),
+        Action("not_duplicates", say("duplicates.not_duplicates"), different, key="d", section=True,
+               help=say("duplicates.not_duplicates_help")),
     ]
 
 
 def _sections(images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    """Title and note of the groups of one page."""
+    """Title, note and labels to choose from of the groups of one page."""
     own = images[images["section"].isin(groups["id"])]
-    labels = own.groupby("section")["now"].unique()
+    labels = {group: [name for name in names if name] for group, names in own.groupby("section")["now"].unique().items()}
     kept = own[own["kept"]].set_index("section")
-    reasons = kept["reason"].where(kept["keep"], INSTEAD)
+    reasons = kept["reason"].where(kept["keep"], say("duplicates.instead"))
+    across = groups["cross_class"].to_numpy() & np.array([len(labels[group]) > 1 for group in groups["id"]], dtype=bool)
     return groups.assign(
-        title=[f"{count(size, 'image')} · {' / '.join(filter(None, labels[group])) or 'no label'}"
+        title=[f"{count(size, 'image')} · {' / '.join(labels[group]) or say('duplicates.no_label')}"
                for group, size in zip(groups["id"], groups["size"], strict=True)],
-        note=groups["id"].map(reasons).fillna("") + np.where(groups["cross_class"], WHICH_LABEL, ""),
-        badge=np.where(groups["cross_class"], "different labels", ""))[["id", "title", "note", "badge"]]
+        note=groups["id"].map(reasons).fillna("") + np.where(across, say("duplicates.which_label"), ""),
+        choose=[labels[group] if ask else [] for group, ask in zip(groups["id"], across, strict=True)],
+        question=say("duplicates.right_label"),
+        badge=np.where(across, say("duplicates.different_labels"), ""))[["id", "title", "note", "badge", "choose", "question"]]
 
 
 def _tiles(workspace: Workspace, shown: pd.DataFrame) -> pd.DataFrame:
     """What stands under and on the images of one page."""
     facts = loaders.rows(workspace, shown["path"])
+    properties = pd.DataFrame({
+        "label": shown["now"].where(shown["now"] != "", say("duplicates.no_label")).to_numpy(),
+        "pixels": [f"{width} x {height}" for width, height in zip(facts["width"], facts["height"], strict=True)],
+        "size": [_size(size) for size in facts["size"]], "format": facts["format"].to_numpy()}, index=shown.index)
     return pd.DataFrame({
         "path": shown["path"], "sha256": shown["sha256"], "section": shown["section"],
-        "caption": [_caption(row, file) for row, file in zip(shown.itertuples(), facts.itertuples(), strict=True)],
+        "caption": _captions(shown, properties),
         "badge": [_badge(row) for row in shown.itertuples()],
         "tone": ["bad" if row.excluded else "good" if row.kept else "" for row in shown.itertuples()],
-        "keep": shown["kept"], "excluded": shown["excluded"],
+        "keep": shown["kept"], "excluded": shown["excluded"], "mirrored": shown["reason"].str.contains("mirror image"),
         "evidence": [{"kind": row.kind, "distance": float(row.distance), "unit": row.unit} for row in shown.itertuples()]})
 
 
-def _caption(row: tuple, file: tuple) -> str:
-    """Label, properties of the file, and for a copy what sets it apart from the suggested one."""
-    facts = f"{file.width} x {file.height} · {_size(file.size)} · {file.format}"
-    return "\n".join([row.now or "no label", facts, "" if row.keep else row.reason])
+def _captions(shown: pd.DataFrame, properties: pd.DataFrame) -> list[str]:
+    """Of the first image of a group all properties; of the others those that differ from its, and why they are copies."""
+    captions, first = [], {}
+    rows = zip(shown["section"], shown["keep"], shown["reason"], properties.to_dict("records"), strict=True)
+    for group, keep, reason, own in rows:
+        lead = first.setdefault(group, own)
+        facts = " · ".join(own[name] for name in ("pixels", "size", "format") if own is lead or own[name] != lead[name])
+        label = own["label"] if own is lead or own["label"] != lead["label"] else ""
+        captions.append("\n".join(filter(None, [label, facts, "" if keep else reason])))
+    return captions
 
 
 def _badge(row: tuple) -> str:
     if row.excluded:
-        return "excluded"
+        return say("gallery.badge_exclude")
     if row.kept:
-        return "suggested to keep"
+        return say("duplicates.suggested")
     if row.kind in ("exact", "pixels"):
-        return {"exact": "same file", "pixels": "same pixels"}[row.kind]
-    return f"{row.kind} · {row.strength:.0%} alike"
+        return say(f"duplicates.{row.kind}")
+    return say("duplicates.alike", share=f"{row.strength:.0%}")
 
 
 def _size(size: int) -> str:

@@ -415,8 +415,10 @@ class View {
     if (this.all) chosen.paths = this.paths();
     if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
-    if (!action.choose.length && !action.free) return commit("");
-    nameMenu(action, node, (name) => {
+    const { choose = [], question } = (action.ask && this.data.sections.find(({ id }) => id === section)) || {};
+    const names = choose.length ? choose : action.choose;
+    if (!names.length && !action.free) return commit("");
+    nameMenu({ label: question || action.label, choose: names, free: action.free }, node, (name) => {
       this.focusTile(this.focused, true);
       commit(name);
     }, () => this.focusTile(this.focused, true));

@@ -61,6 +61,7 @@ class Action:
     free: bool = False  # a name that is not in `choose` may be typed
     primary: bool = False
     section: bool = False  # a button of every section instead of the selection
+    choose_in_section: bool = False  # sections with names in their column `choose` ask for one of them
     help: str = ""
 
 
@@ -103,7 +104,7 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
     bad or ''), `section`, `evidence` (dict, goes into the journal with a decision). Order is kept.
-    `sections`: columns `id`, `title`, `note`, `badge`: the grid is divided by `tiles.section`, a click on an image toggles
+    `sections`: columns `id`, `title`, `note`, `badge`, and if wanted `choose` (list of names) with `question`: the grid is divided by `tiles.section`, a click on an image toggles
     whether it is kept (column `keep` of tiles at first), and pages count sections.
     `describe`, `describe_sections`: make these columns from the rows of one page, so that the other pages cost nothing;
     then `tiles` needs only `section`, and `sections` only `id`, before.
@@ -201,7 +202,8 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
         **_page(tiles, sections, page, per_page), "thumbnails": _thumbnails(workspace, tiles), "pages": pages,
         "total": shown.count, "page_size": per_page, "sizes": [] if page_size else list(PAGE_SIZES), "key": key, "of": of,
         "actions": [{"id": a.id, "label": section("gallery").get(a.label, a.label), "key": a.key, "choose": list(a.choose),
-                     "free": a.free, "primary": a.primary, "section": a.section, "help": a.help} for a in actions],
+                     "free": a.free, "primary": a.primary, "section": a.section,
+                     "ask": a.choose_in_section, "help": a.help} for a in actions],
         "large": [_large(workspace, path) | {"flip": _is_mirrored(tiles, path)}
                   for path in st.session_state.get(f"{key}.large", ())],
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
@@ -229,7 +231,7 @@ def _ahead(workspace: Workspace, shown: _Shown, key: str, page: int, pages: int,
 
 def _page(tiles: pd.DataFrame, sections: pd.DataFrame | None, page: int, per_page: int) -> dict[str, Any]:
     return {"page": page, "first": page * per_page, "tiles": _records(tiles),
-            "sections": None if sections is None else sections.astype(str).to_dict("records")}
+            "sections": None if sections is None else sections.to_dict("records")}
 
 
 def _in_sections(tiles: pd.DataFrame, sections: list[str]) -> pd.DataFrame:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from hai_core.decisions import Curation
@@ -94,12 +95,24 @@ def duplicate_images(findings: pd.DataFrame, catalog: pd.DataFrame, curation: Cu
     so that no group is proposed to lose every image.
     """
     table = with_decisions(findings, catalog, curation)
-    bits = table["unit"] == "bits"
-    table["strength"] = (1 - np.where(bits, table["distance"] / 64, table["distance"])).clip(0, 1)
+    table["strength"] = strengths(table)
     table = table.sort_values(["group", "keep", "strength"], ascending=[True, False, False], kind="stable")
     left = table[~table["excluded"]]
     table["kept"] = table["path"].isin(left.drop_duplicates("group")["path"])
     return table
+
+
+def strengths(findings: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """How alike each row of `find duplicates` is to its group's kept image, (N,): 0 .. 1, 1 for equal bytes."""
+    bits = findings["unit"] == "bits"
+    strength: npt.NDArray[np.float64] = (1 - np.where(bits, findings["distance"] / 64, findings["distance"])).clip(0, 1)
+    return strength
+
+
+def stronger(images: pd.DataFrame, least: float) -> pd.DataFrame:
+    """`duplicate_images` regrouped: copies weaker than `least` leave their group, and groups of one image are none."""
+    left = images[images["keep"] | (images["strength"] >= least)]
+    return left[left.groupby("group")["path"].transform("size") > 1].copy()
 
 
 def duplicate_groups(images: pd.DataFrame, not_duplicates: set[frozenset[str]]) -> pd.DataFrame:
@@ -132,10 +145,15 @@ def pairs(paths: Iterable[str]) -> list[tuple[str, str]]:
     return list(combinations(listed, 2))
 
 
-def keep_some(kept: Iterable[str], others: Iterable[str], excluded: Set[str] = frozenset()) -> list[Decision]:
-    """Exclude `others`; the kept ones, when several, are no duplicates of each other, and those `excluded` before come back."""
+def keep_some(kept: Iterable[str], others: Iterable[str], excluded: Set[str] = frozenset(),
+              relabelled: Mapping[str, str] = {}) -> list[Decision]:
+    """Exclude `others`; the kept ones, when several, are no duplicates of each other, and those `excluded` before come back.
+
+    `relabelled`: path -> the label that is right, of kept ones that have another.
+    """
     kept = list(kept)
-    return [*(Decision("restore", path=path) for path in kept if path in excluded),
+    return [*(Decision("relabel", path=path, value=relabelled[path]) for path in kept if path in relabelled),
+            *(Decision("restore", path=path) for path in kept if path in excluded),
             *(Decision("exclude", path=path, reason="duplicate") for path in others if path not in excluded),
             *no_duplicates(kept)]
 

@@ -31,15 +31,18 @@ def copies(images, store_findings):
 def shown(app):
     """What the page's gallery was given."""
     assert not app.exception, app.exception
-    [component] = app.get("bidi_component")
-    return json.loads(component.proto.json)
+    sent = [json.loads(component.proto.json) for component in app.get("bidi_component")]
+    [gallery] = [data for data in sent if data.get("mode") == "keep"]
+    return gallery
 
 
 def test_groups_of_several_labels_come_first_and_the_keeper_leads(open_page, copies):
     data = shown(open_page("duplicates"))
     assert [section["id"] for section in data["sections"]] == ["1", "0"]
     assert data["sections"][0]["badge"] == "different labels"
-    assert data["sections"][0]["note"] == "larger. Which label is right? Keep the image that has it"
+    assert data["sections"][0]["note"] == "larger. Keep asks which label is right"
+    assert sorted(data["sections"][0]["choose"]) == sorted(copies["label"].iloc[-2:])
+    assert data["sections"][1]["choose"] == []
     assert data["sections"][1]["note"] == "larger"
     assert [tile["section"] for tile in data["tiles"]] == ["1", "1", "0", "0", "0"], "keys act on the first group that is seen"
     tiles = [(tile["section"], tile["path"], tile["keep"]) for tile in data["tiles"]]
@@ -59,7 +62,7 @@ def test_a_decided_group_leaves_the_list_and_is_found_under_done(open_page, work
 
 
 def test_accepting_many_is_one_batch_of_the_strong_copies_within_one_label(open_page, workspace, copies):
-    app = open_page("duplicates")
+    app = open_page("duplicates", **{"duplicates-strength": 0.95})
     button = app.button(key="duplicates-accept")
     assert button.label == "Exclude 1 image"
     button.click().run()
@@ -79,7 +82,7 @@ def test_without_copies_the_page_says_so(open_page, images, copies, store_findin
 def test_before_the_search_the_page_offers_it(open_page, workspace):
     app = open_page("duplicates")
     assert app.button(key="need-duplicates").label == "Look for copies of the same photo"
-    assert not app.get("bidi_component")
+    assert not [sent for sent in app.get("bidi_component") if json.loads(sent.proto.json).get("mode")]
 
 
 def test_findings_of_an_older_catalog_are_shown_with_the_offer_to_look_again(open_page, workspace, images, copies):
@@ -100,7 +103,7 @@ def test_no_group_loses_every_image_when_the_suggested_one_is_excluded(open_page
     data = shown(app)
     group = [tile for tile in data["tiles"] if tile["section"] == "0"]
     assert [(tile["path"], tile["keep"], tile["badge"]) for tile in group] == [
-        (first, False, "excluded"), (second, True, "suggested to keep"), (third, False, "perceptual · 91% alike")]
+        (first, False, "excluded"), (second, True, "suggested to keep"), (third, False, "91% alike")]
     assert [section["note"] for section in data["sections"] if section["id"] == "0"] == [
         "the image that was suggested to keep is excluded; this one is most like it"]
 
@@ -111,3 +114,18 @@ def test_what_a_person_has_decided_is_not_accepted_away(open_page, workspace, im
     app = open_page("duplicates", **{"duplicates-strength": 0.85})
     app.button(key="duplicates-accept").click().run()
     assert [d.path for d in Journal(workspace).live()][1:] == [third]
+
+
+def test_copies_weaker_than_asked_leave_their_group_at_once(open_page, copies):
+    data = shown(open_page("duplicates", **{"duplicates-strength": 0.95}))
+    assert [tile["path"] for tile in data["tiles"] if tile["section"] == "0"] == list(copies["path"][:2])
+
+
+def test_a_copy_shows_only_what_differs_from_the_image_to_keep(open_page, copies):
+    tiles = shown(open_page("duplicates"))["tiles"]
+    kept, copy = (tile["caption"].split("\n") for tile in tiles if tile["section"] == "1")
+    assert kept[0] == copies["label"].iloc[3]
+    assert "JPEG" in kept[1]
+    assert copy[0] == copies["label"].iloc[4]
+    assert "JPEG" not in copy[1]
+    assert copy[-1] == "larger"

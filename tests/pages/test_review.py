@@ -122,3 +122,16 @@ def test_a_proposed_merge_is_done_when_merged_kept_apart_or_dropped(table):
     assert review.progress_of("merges", findings, table, merged) == review.Progress(2, 2)
     dropped = curated(table, Decision("drop_class", label="A"))
     assert review.progress_of("merges", findings, table, dropped) == review.Progress(2, 2)
+
+
+def test_the_right_label_goes_to_the_kept_images_that_have_another():
+    made = review.keep_some(["a", "b"], ["c"], relabelled={"b": "B"})
+    assert [(d.action, d.path, d.value or d.other) for d in made] == [
+        ("relabel", "b", "B"), ("exclude", "c", ""), ("not_duplicates", "a", "b")]
+
+
+def test_copies_weaker_than_asked_leave_and_groups_of_one_are_none(copies, table):
+    images = review.duplicate_images(copies, table, curated(table))
+    assert list(review.stronger(images, 0.8)["path"]) == ["A/1.jpg", "A/2.jpg", "B/1.jpg", "C/1.jpg"]
+    assert list(review.stronger(images, 0.95)["path"]) == ["A/1.jpg", "A/2.jpg"]
+    assert len(review.stronger(images, 0.0)) == len(images)
