@@ -72,7 +72,7 @@ def show(workspace: Workspace, row: Mapping[str, Any]) -> None:
 
 def typical(workspace: Workspace, given: str, suggested: str = "") -> None:
     """Typical images of the given and of the suggested label, side by side."""
-    left, right = st.columns(2, gap="small")
+    left, right = st.container(key="typical").columns(2, gap="small")
     with left:
         _class(workspace, say("noise.given"), given, "label-given")
     if suggested not in ("", given):
@@ -89,9 +89,9 @@ def _class(workspace: Workspace, word: str, label: str, key: str) -> None:
 def bars(said: list[Answer]) -> str:
     """A list with a bar for each answer, as HTML (style.css draws it)."""
     marks = {"given": say("noise.same_label"), "suggested": say("noise.suggested_label"), "": ""}
-    return '<ul class="answers" data-testid="answers">' + "".join(
-        f'<li class="{answer.role}"><span>{markup(answer.label)}</span><em>{marks[answer.role]}</em>'
-        f'<b>{percent(answer.chance)}</b><i style="width:{answer.chance:.1%}"></i></li>' for answer in said) + "</ul>"
+    return '<div class="answers" role="list" data-testid="answers">' + "".join(
+        f'<div class="{answer.role}" role="listitem"><span>{markup(answer.label)}</span><em>{marks[answer.role]}</em>'
+        f'<b>{percent(answer.chance)}</b><i style="width:{answer.chance:.1%}"></i></div>' for answer in said) + "</div>"
 
 
 def percent(chance: float) -> str:
@@ -106,4 +106,4 @@ def neighbours(workspace: Workspace, path: str, given: str, suggested: str) -> N
     labels = loaders.curation(workspace).label[found.index.to_numpy()]
     counts = {"n": len(found), "given": int((labels == given).sum()), "suggested": int((labels == suggested).sum())}
     st.markdown(say("noise.neighbours_of_both" if suggested not in ("", given) else "noise.neighbours", **counts))
-    galleries.strip(workspace, neighbour_tiles(found, labels, given, suggested), key="neighbours", size=84, wrap=True)
+    galleries.strip(workspace, neighbour_tiles(found, labels, given, suggested), key="neighbours", size=76, wrap=True)
