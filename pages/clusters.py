@@ -15,7 +15,7 @@ from hai_core.findings.map_parts import MapParts
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.colours import COLOURINGS, FOLD, Colouring, by_fold
-from pages.ui.dendrogram import dendrogram, group_table
+from pages.ui.dendrogram import dendrogram, distances, group_table
 from pages.ui.gallery import EXCLUDE, LABEL_OK, RESTORE, UNSURE, gallery, relabel, reset
 from pages.ui.image_map import Placed, image_map
 from pages.ui.map_options import new_map
@@ -173,9 +173,9 @@ def draw_classes(workspace: Workspace, shown: Map) -> None:
         return
     known = shown.parts.classes
     tree = class_tree.class_tree(known.means)
-    top = float(tree[-1, 2])
-    distance = st.slider(say("clusters.class_distance"), 0.0, top, float(np.quantile(tree[:, 2], 0.25)), step=top / 200,
-                         format="%.3f", key="clusters.line", help=say("clusters.class_distance_help"))
+    options = distances(tree)
+    distance = st.select_slider(say("clusters.class_distance"), options, options[len(options) // 4], key="clusters.line",
+                                format_func=lambda d: f"{d:.4f}", help=say("clusters.class_distance_help"))
     table = group_table(tree, known, distance)
     together = int(table["classes"].sum())
     st.caption(say("clusters.groups_about", groups=count(len(table), "group"), classes=count(together, "class"),

@@ -14,11 +14,16 @@ from pages.ui.plots import AMBER, BLUE, GREEN, GREY, RED, VIOLET
 from pages.ui.text import plotly, shortened_apart
 
 LINE = 15  # pixels a class
+STEPS = 80  # of the slider
+_TICKS = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5)
 _COLOURS = (BLUE, AMBER, GREEN, VIOLET, RED)  # of groups that follow each other
 
 
 def dendrogram(tree: npt.NDArray[np.float64], names: Sequence[str], distance: float, title: str) -> go.Figure:
-    """The tree (K - 1, 4) from left (alike) to right, a line a class; groups below `distance` in colours, `title` above."""
+    """The tree (K - 1, 4) from left (alike) to right, a line a class; groups below `distance` in colours, `title` above.
+
+    Distances are drawn by their square root: most merges are far below the last.
+    """
     from scipy.cluster.hierarchy import leaves_list
 
     k = len(names)
@@ -30,23 +35,30 @@ def dendrogram(tree: npt.NDArray[np.float64], names: Sequence[str], distance: fl
     lines: dict[int, tuple[list[float | None], list[float | None]]] = {c: ([], []) for c in range(-1, len(_COLOURS))}
     for node, (a, b, at, _) in enumerate(tree, start=k):
         a, b = int(a), int(b)
-        place[node], height[node] = (place[a] + place[b]) / 2, at
+        place[node], height[node] = (place[a] + place[b]) / 2, np.sqrt(at)
         colour[node] = colour[a] if at <= distance else -1
         x, y = lines[int(colour[node])]
-        x += [height[a], at, at, height[b], None]
+        x += [height[a], height[node], height[node], height[b], None]
         y += [place[a], place[a], place[b], place[b], None]
     figure = go.Figure()
     for c, (x, y) in lines.items():
         line = {"width": 1.2, "color": GREY if c < 0 else _COLOURS[c]}
         figure.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
-    figure.add_vline(distance, line={"color": RED, "width": 1.5, "dash": "dash"})
+    figure.add_vline(np.sqrt(distance), line={"color": RED, "width": 1})
+    ticks = [t for t in _TICKS if t <= tree[-1, 2]]
     shown = shortened_apart([names[i] for i in order], 34)
     figure.update_layout(
         height=LINE * k + 60, margin={"l": 0, "r": 8, "t": 40, "b": 8},
-        xaxis={"side": "top", "title": {"text": title}, "rangemode": "tozero", "fixedrange": True, "zeroline": False},
+        xaxis={"side": "top", "title": {"text": title}, "rangemode": "tozero", "fixedrange": True, "zeroline": False,
+               "tickvals": np.sqrt(ticks), "ticktext": [f"{t:g}" for t in ticks]},
         yaxis={"tickvals": list(range(k)), "ticktext": [plotly(name) for name in shown], "range": [k - 0.5, -0.5],
                "tickfont": {"size": 11}, "showgrid": False, "zeroline": False, "fixedrange": True})
     return figure
+
+
+def distances(tree: npt.NDArray[np.float64]) -> list[float]:
+    """Where the line can stand: as many merges between any two that follow each other."""
+    return sorted(set(np.quantile(tree[:, 2], np.linspace(0, 1, STEPS + 1)).tolist()))
 
 
 def group_table(tree: npt.NDArray[np.float64], classes: Classes, distance: float) -> pd.DataFrame:

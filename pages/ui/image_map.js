@@ -104,9 +104,10 @@ class MapView {
       select: (code, add) => this.select((row) => this.code[row] === code, add),
     });
     this.stage.append(this.canvas, this.over, this.card);
-    const left = make("div", "hm-left");
+    const [body, left] = [make("div", "hm-body"), make("div", "hm-left")];
     left.append(this.bar, this.stage);
-    this.root.append(left, this.legend.root);
+    body.append(left, this.legend.root);
+    this.root.append(body);
     this.listen();
   }
 
@@ -246,6 +247,7 @@ class MapView {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width || !this.points) return;
     this.ratio = window.devicePixelRatio || 1;
+    this.root.style.setProperty("--hm-tall", `${this.stage.parentElement.offsetHeight}px`);
     for (const canvas of [this.canvas, this.over]) {
       canvas.width = Math.round(width * this.ratio);
       canvas.height = Math.round(height * this.ratio);
@@ -316,7 +318,8 @@ class MapView {
   paint() {
     if (!this.image || !this.root.isConnected) return;
     const began = performance.now();
-    drawPoints(this.image, this.points, this.view, this.level, (row) => 4 * this.code[row], this.palette, this.radius());
+    drawPoints(this.image, this.points, this.view, this.level, (row) => 4 * this.code[row], this.palette, this.radius(),
+      this.marked || this.lit.length ? 0.16 : OPACITY[FAINT]);
     this.canvas.getContext("2d").putImageData(this.image, 0, 0);
     this.took = performance.now() - began;
     this.picture = { ...this.view };

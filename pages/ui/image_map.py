@@ -92,8 +92,9 @@ def image_map(workspace: Workspace, placed: Placed, colouring: Colouring, key: s
     data = {"mode": "map", "map": key, "id": placed.digest, "count": len(placed.table), "points": placed.points, "by": by,
             "codes": _base64(codes), "names": list(colouring.names), "colours": list(colouring.colours), "title": title,
             "words": section("map")}
-    _component(key=key, data=data, on_selected_change=lambda: _select(placed, key, on_select))
-    _mail(workspace, placed, key, placed.bits(selected))
+    with st.container(gap=None):
+        _component(key=key, data=data, on_selected_change=lambda: _select(placed, key, on_select))
+        _mail(workspace, placed, key, placed.bits(selected))
 
 
 def _select(placed: Placed, key: str, on_select: Callable[[list[str]], None]) -> None:

@@ -55,7 +55,8 @@ class Legend {
   }
 
   row(entry, place) {
-    const row = make("li", entry.on ? "hm-entry hm-on" : "hm-entry", "", { "data-testid": "legend-entry" });
+    const look = `${entry.on ? " hm-on" : ""}${entry.selected === 0 ? " hm-out" : ""}`;
+    const row = make("li", `hm-entry${look}`, "", { "data-testid": "legend-entry" });
     row.dataset.name = entry.name;
     const name = make("button", "hm-name", "", {
       type: "button", "aria-pressed": `${entry.on}`, title: `${entry.name}\n${this.words.highlight}`,

@@ -6,7 +6,8 @@ const SPAN = 65535;
 const FAINT = 1; // levels: 0 is hidden; higher ones are drawn later, over lower ones
 const PLAIN = 2;
 const STRONG = 3;
-const OPACITY = [0, 0.3, 0.85, 1];
+const OPACITY = [0, 0.3, 0.85, 1]; // of the levels
+const LARGER = 1.5; // of the radius, where few are to stand out
 
 function decode(base64, Type = Uint8Array) {
   const text = atob(base64);
@@ -113,13 +114,13 @@ function dot(r) {
 }
 
 // Draws points into `image` (ImageData), over nothing. `level` (N,) is when and how strongly each is drawn, `colour` a function
-// row -> place of its r, g, b in `palette`. `view`: scale and centre of the map, in pixels a place.
-function drawPoints(image, points, view, level, colour, palette, radius) {
+// row -> place of its r, g, b in `palette`. `view`: scale and centre of the map, in pixels a place. `faintly`: opacity of FAINT.
+function drawPoints(image, points, view, level, colour, palette, radius, faintly) {
   const { width, height, data } = image;
   data.fill(0);
-  const { reach, dots } = dot(radius);
   for (let now = FAINT; now <= STRONG; now += 1) {
-    const opacity = OPACITY[now];
+    const opacity = now === FAINT ? faintly : OPACITY[now];
+    const { reach, dots } = dot(now === STRONG ? radius * LARGER : radius);
     for (let i = 0; i < points.count; i += 1) {
       if (level[i] !== now) continue;
       const px = Math.round((points.x[i] - view.x) * view.scale + width / 2);
