@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from handmade import catalog_of, classes_of, workspace_at
 
 from hai_core.changes import COLUMNS, changes, first_prevented
 from hai_core.decisions import Journal
 from hai_core.fold import fold
 from hai_core.records import Decision
-from hai_core.workspace import InputError, Workspace
-from tests.test_decisions import CATALOG
+from hai_core.workspace import InputError
+
+CATALOG = catalog_of(classes_of("A", "B", "C", images=4))
 
 
 @pytest.fixture
 def journal(tmp_path, monkeypatch):
     monkeypatch.delenv("HAI_DATABASE_URL", raising=False)
-    (tmp_path / "images").mkdir()
-    return Journal(Workspace.create(tmp_path / "w", tmp_path / "images"))
+    return Journal(workspace_at(tmp_path))
 
 
 def test_the_decision_that_the_journal_would_name_is_told_before(journal):
