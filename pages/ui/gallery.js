@@ -307,7 +307,7 @@ class View {
       const node = tileNode(tile, this.still);
       if (!this.still) {
         node.addEventListener("click", (event) => this.click(tile.path, event));
-        node.addEventListener("dblclick", () => this.open(tile.path));
+        node.addEventListener("dblclick", () => this.open([tile.path]));
       }
       this.nodes.set(tile.path, node);
       grid.append(node);

@@ -16,7 +16,7 @@ from hai_core.workspace import Workspace
 from tests.browser.conftest import PATIENCE, App, settle
 
 CLASSES = ["<img src=x onerror=alert(1)>", "K5_2019", "라브4, 5세대"]
-EACH = 30  # images a class: several gallery pages
+EACH = 45  # images a class: several gallery pages
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_hostile_names_are_shown_as_text_everywhere(page: Page, app: App) -> Non
 def test_tiles_are_selected_by_click_range_and_key_and_pages_turned(page: Page, app: App) -> None:
     open_(page, app, "/noise")
     first = paths(page)
-    assert len(first) == 40
+    assert len(first) == 60
     count = page.get_by_test_id("selection-count")
     tiles = page.get_by_test_id("tile")
     tiles.nth(1).click()
@@ -122,7 +122,7 @@ def test_tiles_are_selected_by_click_range_and_key_and_pages_turned(page: Page, 
     tiles.nth(4).click(modifiers=["Shift"])
     expect(count).to_have_text("4 selected")
     page.keyboard.press("Control+a")
-    expect(count).to_have_text("40 selected")
+    expect(count).to_have_text("60 selected")
     page.get_by_test_id("next-page").click()
     expect(tiles.first).not_to_have_attribute("data-path", first[0])
     expect(page.get_by_test_id("next-page")).to_be_disabled()
