@@ -79,6 +79,16 @@ def by_centroids(classes: Sequence[str], centroids: Floats, distance: float) -> 
     return series
 
 
+def continued(proposal: Mapping[str, str], series: Mapping[str, str]) -> dict[str, str]:
+    """`series` with what is proposed for classes without one; where classes of a proposed series are in one already, into that
+    one (the commonest of them)."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, called in proposal.items():
+        groups[called].append(name)
+    known = {called: [series[name] for name in group if name in series] for called, group in groups.items()}
+    return {name: _commonest(known[called]) if known[called] else called for name, called in proposal.items()} | dict(series)
+
+
 def class_centroids(features: Features, codes: npt.NDArray[np.int64], count: int) -> Floats:
     """Mean features of each class, of length 1: (count, D). `codes` (N,) the class of each image, -1 for none.
 

@@ -12,6 +12,7 @@ from hai_core.series_proposals import (
     by_centroids,
     by_names,
     class_centroids,
+    continued,
     depth,
     parent,
     parents,
@@ -182,3 +183,10 @@ def test_the_centre_of_a_class_is_the_mean_of_its_images_directions(features):
         assert found[code] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
     assert not found[2].any()
     assert not class_centroids(stored, np.full(9, -1), 2).any()
+
+
+def test_a_proposal_goes_on_from_the_series_that_there_are():
+    proposal = {"K5_2019": "K5", "K5_2021": "K5", "K5_2023": "K5", "K7_2019": "K7", "K7_2021": "K7"}
+    assert continued(proposal, {"K5_2021": "Kia K5", "Q5": "Q"}) == {
+        "K5_2019": "Kia K5", "K5_2021": "Kia K5", "K5_2023": "Kia K5", "K7_2019": "K7", "K7_2021": "K7", "Q5": "Q"}
+    assert continued({}, {}) == {}

@@ -63,6 +63,31 @@ def edits(table: pd.DataFrame, edited: Mapping[int, Mapping[str, Any]]) -> list[
     return decisions
 
 
+def series_proposal(table: pd.DataFrame, proposed: Mapping[str, str]) -> pd.DataFrame:
+    """Columns class, images, now, series of every class of `class_table`: `series` is the proposed one, '' for none.
+
+    Series by series, those first in which something changes; classes without a series last.
+    """
+    shown = pd.DataFrame({"class": table["class"], "images": table["images"], "now": table["series"],
+                          "series": [proposed.get(name, "") for name in table["class"]]}).astype({"series": object})
+    changing = set(shown["series"][shown["series"] != shown["now"]])
+    order = pd.DataFrame({"none": shown["series"] == "", "same": ~shown["series"].isin(changing), "series": shown["series"],
+                          "class": shown["class"]})
+    return shown.loc[order.sort_values(["none", "same", "series", "class"], kind="stable").index].reset_index(drop=True)
+
+
+def series_edits(shown: pd.DataFrame, edited: Mapping[int, Mapping[str, Any]]) -> list[Decision]:
+    """The decisions that make the series those of a `series_proposal` after a person's edits; none where nothing changes.
+
+    Raises InputError when a name is not a valid one.
+    """
+    wanted = shown["series"].tolist()
+    for row, new in edited.items():
+        wanted[row] = (new.get("series", wanted[row]) or "").strip()
+    return [series_decision(name, series) for name, now, series in zip(shown["class"], shown["now"], wanted, strict=True)
+            if series != now]
+
+
 def series_csv(curation: Curation) -> bytes:
     """What `series export` writes."""
     return series_table(curation).to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
