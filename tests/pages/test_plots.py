@@ -1,56 +1,16 @@
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from pages.ui import plots
-from pages.ui.plots import Colouring, confusion_matrix, curves, hues, image_map, picked, reliability
+from pages.ui.plots import confusion_matrix, curves, picked, reliability
 
 NAMES = ["K5_2019", "<b>라브4</b>", "a & b"]
-
-
-@pytest.fixture
-def points():
-    paths = [f"{name}/<i>{i}</i>.jpg" for i, name in enumerate(NAMES * 2)]
-    return pd.DataFrame({"path": paths, "x": np.arange(6.0), "y": np.arange(6.0)})
 
 
 def event(trace, index):
     """What the browser sends when one point is selected."""
     custom = trace.customdata[index]
     return {"selection": {"points": [{"customdata": list(custom) if isinstance(custom, np.ndarray) else custom}]}}
-
-
-def colouring(k):
-    return Colouring(np.arange(6) % k, [f"n{i}" for i in range(k)] if k > 3 else NAMES[:k], hues(k))
-
-
-def test_a_point_of_the_map_carries_its_path_whatever_the_trace(points):
-    figure = image_map(points, colouring(3))
-    assert len(figure.data) == 3
-    assert picked(event(figure.data[1], 1)) == [("<b>라브4</b>/<i>4</i>.jpg",)]
-
-
-def test_names_of_the_legend_and_the_points_hold_no_tags(points):
-    figure = image_map(points, colouring(3))
-    shown = [figure.data[1].name, *figure.data[1].customdata]
-    assert figure.layout.showlegend
-    assert not any("<" in name for name in shown)
-
-
-def test_many_classes_are_one_trace_without_a_legend(points):
-    figure = image_map(points, colouring(plots.LEGEND_LIMIT + 1))
-    assert len(figure.data) == 1
-    assert not figure.layout.showlegend
-    assert picked(event(figure.data[0], 5)) == [(points["path"][5],)]
-    assert len(figure.data[0].marker.colorscale) == plots.LEGEND_LIMIT + 1
-
-
-def test_highlight_leaves_the_chosen_names_their_points_and_greys_the_rest():
-    only = colouring(3).only([NAMES[2]])
-    assert list(only.code) == [0, 0, 1, 0, 0, 1]
-    assert only.names == ["all others", NAMES[2]]
 
 
 def test_selected_names_come_once_and_points_without_a_name_are_left_out():
@@ -82,9 +42,3 @@ def test_curves_show_each_member_and_their_mean():
 def test_reliability_leaves_empty_bins_out():
     bins = pd.DataFrame({"confidence": [0.2, np.nan, 0.9], "accuracy": [0.1, np.nan, 0.8], "images": [10, 0, 30]})
     assert list(reliability({"calibrated": bins}).data[1].x) == [0.2, 0.9]
-
-
-def test_colours_that_follow_each_other_differ():
-    colours = hues(400)
-    assert len(set(colours[:30])) == 30
-    assert all(a != b for a, b in pairwise(colours))
