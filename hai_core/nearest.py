@@ -72,21 +72,25 @@ def _rows(index: Path, sha256: Sequence[str]) -> Rows:
     return np.array([known.get(name, -1) for name in sha256], np.int64)
 
 
-def nearest(features: Features, image: int, n: int) -> tuple[Rows, Floats]:
-    """Numbers of the `n` images most like `image`, and their cosine similarities, most similar first; never itself.
+def nearest(features: Features, images: Rows, n: int) -> tuple[Rows, Floats]:
+    """Numbers of the up to `n` images most like each of `images` (Q,), and their cosine similarities, both (Q, n), most similar
+    first; never itself.
 
-    Exact: reads every feature once (20 ms at 33,000 images of 1,280 numbers, seconds at 1,000,000). Nothing where `image` has
-    no features. Byte-identical copies of it are its nearest, with similarity 1.
+    Exact: reads every feature once for all Q (20 ms at 33,000 images of 1,280 numbers, 30 ms for sixteen at once; seconds at
+    1,000,000). An image without features is nobody's neighbour; asked for, it has similarity 0 to all. Byte-identical copies
+    are nearest, with similarity 1.
     """
-    if features.row[image] < 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    at = int(features.row[image])
-    query = np.array(features.shard(at // SHARD_ROWS)[at % SHARD_ROWS]) * features.scale[image]
-    similarity = np.full(len(features.row), -np.inf, np.float32)
-    for number, images in features.parts:
-        similarity[images] = (features.shard(number) @ query)[features.row[images] % SHARD_ROWS] * features.scale[images]
-    similarity[image] = -np.inf
-    n = min(n, int((similarity > -np.inf).sum()))
-    found = np.argpartition(-similarity, n - 1)[:n] if n else np.zeros(0, np.int64)
-    found = found[np.argsort(-similarity[found], kind="stable")]
-    return found, similarity[found]
+    queries = np.zeros((len(images), features.shard(features.parts[0][0]).shape[1]), np.float32)
+    for number in np.unique(features.row[images] // SHARD_ROWS):
+        here = features.row[images] // SHARD_ROWS == number
+        if number >= 0:
+            queries[here] = features.shard(number)[features.row[images[here]] % SHARD_ROWS] * features.scale[images[here], None]
+    similarity = np.full((len(images), len(features.row)), -np.inf, np.float32)
+    for number, part in features.parts:
+        similarity[:, part] = (queries @ features.shard(number).T)[:, features.row[part] % SHARD_ROWS] * features.scale[part]
+    similarity[np.arange(len(images)), images] = -np.inf
+    n = max(0, min(n, int((features.row >= 0).sum()) - 1))
+    found = np.argpartition(-similarity, n, axis=1)[:, :n] if n else np.zeros((len(images), 0), np.int64)
+    close = np.take_along_axis(similarity, found, axis=1)
+    order = np.argsort(-close, axis=1, kind="stable")
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(close, order, axis=1)

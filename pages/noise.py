@@ -24,6 +24,7 @@ from pages.ui.words import say
 KINDS = ("noise", "outliers", "quality")
 SHOWN = ("open", "done", "all")
 NEXT = 50  # images that the estimate is about, and by which the list grows when it is at its end
+AHEAD = 16  # images whose evidence is looked for in one go
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
     if kind == "noise":
         shown = _next_images(workspace, table, shown, key)
     galleries.gallery(workspace, shown, key, _actions(workspace, kind, shown, key), describe=partial(_tiles, kind), size=140,
-                      inspector=lambda path: _inspect(workspace, kind, table, path), empty=say("noise.empty"))
+                      inspector=lambda path: _inspect(workspace, kind, shown, path), empty=say("noise.empty"))
 
 
 def _controls(bar: DeltaGenerator, workspace: Workspace, table: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -137,15 +138,16 @@ def _classes(workspace: Workspace, shown: pd.DataFrame, key: str) -> list[str]:
                     curation.series, label)
 
 
-def _inspect(workspace: Workspace, kind: str, table: pd.DataFrame, path: str) -> None:
+def _inspect(workspace: Workspace, kind: str, shown: pd.DataFrame, path: str) -> None:
     """The image in focus, large, with what is known about it."""
-    row = table[table["path"] == path].iloc[0]
+    place = int((shown["path"] == path).to_numpy().argmax())
+    row = shown.iloc[place]
     galleries.picture(workspace, path, key=f"{kind}-focus")
     if kind == "quality":
         st.markdown(text(row["reason"]))
     st.markdown(f"{say(f'noise.figure_{kind}')}: {bold(evidence.percent(row['score']))}", help=say(f"noise.direction_{kind}"))
     if kind == "noise":
-        evidence.show(workspace, row)
+        evidence.show(workspace, row, shown["path"].iloc[place:place + AHEAD])
     else:
         evidence.typical(workspace, row["now"])
 

@@ -48,25 +48,32 @@ def test_they_are_those_of_all_cosines_also_across_shards_and_among_other_images
     features = nearest.stored(names)
     expected, similarity = cosine_neighbors(x, 4)
     assert len(features.parts) == 2
-    for image in range(12):
-        found, close = nearest.nearest(features, image, 4)
-        assert found.tolist() == expected[image].tolist()
-        assert close == pytest.approx(similarity[image], abs=1e-5)
+    found, close = nearest.nearest(features, np.arange(12), 4)
+    assert found.tolist() == expected.tolist()
+    assert close == pytest.approx(similarity, abs=1e-5)
+    np.testing.assert_array_equal(nearest.nearest(features, np.array([7, 2]), 4)[0], expected[[7, 2]])
 
 
-def test_images_without_features_have_no_neighbours_and_are_nobodys(store):
+def test_images_without_features_are_nobodys_neighbours(store):
     x = vectors(3)
     store("tf_efficientnet_lite0-center-1", {"a": x[0], "b": x[1], "c": x[2]})
     features = nearest.stored(["a", "new", "b", "", "c"])
-    assert nearest.nearest(features, 1, 9)[0].tolist() == []
-    assert set(nearest.nearest(features, 0, 9)[0].tolist()) == {2, 4}
+    found, similarity = nearest.nearest(features, np.array([0, 1]), 9)
+    assert set(found[0].tolist()) == {2, 4}
+    assert set(found[1].tolist()) < {0, 2, 4}
+    assert similarity[1].tolist() == [0, 0]
 
 
 def test_a_copy_is_nearest_and_features_of_zeros_are_like_nothing(store):
     store("tf_efficientnet_lite0-center-1", {"a": np.float32([1, 0]), "b": np.float32([1, 1]), "z": np.float32([0, 0])})
-    found, similarity = nearest.nearest(nearest.stored(["a", "z", "b", "a"]), 0, 3)
+    [found], [similarity] = nearest.nearest(nearest.stored(["a", "z", "b", "a"]), np.array([0]), 3)
     assert found.tolist() == [3, 2, 1]
     assert similarity == pytest.approx([1, 0.5**0.5, 0])
+
+
+def test_a_single_image_is_like_no_other(store):
+    store("tf_efficientnet_lite0-center-1", {"a": np.float32([1, 0])})
+    assert nearest.nearest(nearest.stored(["a"]), np.array([0]), 5)[0].shape == (1, 0)
 
 
 def test_the_store_with_most_of_the_images_is_taken_and_the_default_backbone_where_they_tie(store):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +59,15 @@ def neighbour_tiles(found: pd.DataFrame, labels: np.ndarray, given: str, suggest
         tone=np.select(roles, ["good", "warn"], ""))
 
 
-def show(workspace: Workspace, row: Mapping[str, Any]) -> None:
-    """All of it, for one row of `review.image_review`."""
+def show(workspace: Workspace, row: Mapping[str, Any], soon: Iterable[str]) -> None:
+    """All of it, for one row of `review.image_review`; the images of `soon` are probably asked for next."""
     given, suggested = row["now"], row["suggested_label"]
     typical(workspace, given, suggested)
     said = answers(row, loaders.curation(workspace).mapping)
     if said:
         st.markdown(say("noise.answers"), help=say("noise.answers_help"))
         st.html(bars(said))
-    neighbours(workspace, row["path"], given, suggested)
+    neighbours(workspace, row["path"], given, suggested, soon)
 
 
 def typical(workspace: Workspace, given: str, suggested: str = "") -> None:
@@ -98,9 +98,9 @@ def percent(chance: float) -> str:
     return f"{chance:.0%}" if chance >= 0.01 else "< 1%"
 
 
-def neighbours(workspace: Workspace, path: str, given: str, suggested: str) -> None:
+def neighbours(workspace: Workspace, path: str, given: str, suggested: str, soon: Iterable[str]) -> None:
     """The images most like this one, and how many of them have which label."""
-    found = loaders.neighbours(workspace, path, NEAREST)
+    found = loaders.neighbours(workspace, path, NEAREST, soon)
     if found.empty:
         return
     labels = loaders.curation(workspace).label[found.index.to_numpy()]
