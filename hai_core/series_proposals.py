@@ -79,6 +79,15 @@ def by_centroids(classes: Sequence[str], centroids: Floats, distance: float) -> 
     return series
 
 
+def reach(centroids: Floats) -> tuple[float, float]:
+    """The median distance of a class to its nearest one, and the largest distance of two classes; 0 with fewer than two."""
+    distances = _distances(centroids[centroids.any(axis=1)])
+    if len(distances) < 2:
+        return 0.0, 0.0
+    nearest = (distances + 3 * np.eye(len(distances))).min(axis=1)  # 3 is farther than any
+    return float(np.median(nearest)), float(distances.max())
+
+
 def continued(proposal: Mapping[str, str], series: Mapping[str, str]) -> dict[str, str]:
     """`series` with what is proposed for classes without one; where classes of a proposed series are in one already, into that
     one (the commonest of them)."""

@@ -16,6 +16,7 @@ from hai_core.series_proposals import (
     depth,
     parent,
     parents,
+    reach,
     separations,
     subdivide,
 )
@@ -123,6 +124,14 @@ def test_separations_are_those_of_a_slow_reference():
         else:
             assert np.isnan(row.mean_within)
             assert np.isnan(row.min_within)
+
+
+def test_the_reach_is_that_of_a_slow_reference():
+    _, x, _ = world()
+    apart = [[1 - float(a @ b) for j, b in enumerate(x) if j != i] for i, a in enumerate(x)]
+    x = np.concatenate([x, x[:1] * 0])  # a class without features counts for nothing
+    assert reach(x) == pytest.approx((np.median([min(row) for row in apart]), max(map(max, apart))), abs=1e-6)
+    assert reach(x[:1]) == reach(x[:0]) == (0.0, 0.0)
 
 
 def test_a_single_series_has_no_other():

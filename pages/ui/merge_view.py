@@ -89,23 +89,23 @@ def _pair(workspace: Workspace, proposal: pd.Series, *, likely: bool) -> None:
     short = dict(zip(names, shortened_apart(names), strict=True))
     st.markdown(f"**{say('classes.question')}**" + ("" if likely else f" :small[{say('classes.less_likely')}]"))
     _answers(workspace, names, short, proposal)
-    with st.container(border=True, key="classes-evidence"):
-        for known in evidence(proposal, [short[proposal["class_a"]], short[proposal["class_b"]]]):
-            st.markdown(f"{SPEAKS[known.speaks]}[{say(f'classes.speaks_{known.speaks}')}] {known.text}")
-    for name, figure in zip(names, st.columns(2, gap="large"), strict=True):
+    for name, figure in zip(names, st.columns(2, gap="small"), strict=True):
         with figure, st.container(border=True):
             _class(workspace, name, sizes[name])
+    st.markdown(f"**{say('classes.evidence')}**", help=say("classes.evidence_help"))
+    known = evidence(proposal, [short[proposal["class_a"]], short[proposal["class_b"]]])
+    st.markdown("  \n".join(f"{SPEAKS[one.speaks]}[{say(f'classes.speaks_{one.speaks}')}] {one.text}" for one in known))
 
 
 def _answers(workspace: Workspace, names: list[str], short: Mapping[str, str], proposal: pd.Series) -> None:
     """The buttons, always at the same place, so that one proposal after the other can be answered."""
     a, b = names
     seen = {"page": "classes"} | {column: float(proposal[column]) for column in KEPT_AS_EVIDENCE if column in proposal}
-    merge_a, merge_b, apart, skip, back = st.columns([3, 3, 2, 1.5, 1.5])
+    merge_a, merge_b, apart, skip, back = st.columns([3, 3, 2, 2, 2], gap="small")
     for kept, gone, place, key in ((a, b, merge_a, "M"), (b, a, merge_b, "N")):
         place.button(say("classes.merge_as", name=text(short[kept])), key=f"classes.merge-{'a' if kept == a else 'b'}",
-                     type="primary" if kept == a else "secondary", shortcut=key, width="stretch", on_click=decide,
-                     args=(workspace, [Decision("merge", label=gone, value=kept, evidence=seen)]))
+                     type="primary" if kept == a else "secondary", shortcut=key, width="stretch", wrap=True,
+                     on_click=decide, args=(workspace, [Decision("merge", label=gone, value=kept, evidence=seen)]))
     apart.button(say("classes.keep_apart"), key="classes.apart", shortcut="K", width="stretch", on_click=decide,
                  help=say("classes.keep_apart_help"),
                  args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=seen)]))

@@ -76,8 +76,10 @@ def _propose(workspace: Workspace, names: list[str], centroids: Floats | None) -
         _need_features(workspace, "series.tree-features")
         return
     if source == "photos":
-        cut = bar.slider(say("series.distance"), 0.0, 1.0, 0.1, 0.01, key="series.distance", help=say("series.distance_help"),
-                         width=320)
+        usual, most = proposals.reach(centroids)
+        top = max(most, 0.01)
+        cut = bar.slider(say("series.distance"), 0.0, top, usual, top / 200, format="%.3f", key=f"series.distance-{top:.4f}",
+                         help=say("series.distance_help"), width=320)
         made = proposals.by_centroids(names, centroids, cut)
     else:
         cut = bar.segmented_control(say("series.words"), range(1, proposals.DEEPEST + 1), default=proposals.depth(names),
