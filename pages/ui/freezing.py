@@ -31,7 +31,7 @@ def preview(workspace: Workspace) -> Preview:
     return _preview(workspace, (workspace.id, loaders.journal(workspace).version(), *map(loaders.stamp, files)))
 
 
-@st.cache_data(max_entries=4, show_spinner="Adding up the decisions…")
+@st.cache_data(max_entries=4, show_spinner=False)
 def _preview(_workspace: Workspace, key: tuple[object, ...]) -> Preview:
     catalog, curation = loaders.catalog(_workspace), loaders.curation(_workspace)
     copies = loaders.findings("duplicates", _workspace)
@@ -55,13 +55,19 @@ def emptied(workspace: Workspace) -> list[str]:
     return sorted(set(curation.mapping.values()) - {""} - set(curation.label[usable]))
 
 
-@st.cache_data(max_entries=32, show_spinner="Comparing…")
+@st.cache_data(max_entries=32, show_spinner=False)
 def difference(old: str, new: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """By image and by class. Manifest folders are named by their content, so a pair of them always differs in the same way."""
     a, b = manifest(old), manifest(new)
     return manifests.diff(a, b), manifests.class_diff(a, b)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the manifest…")
+@st.cache_data(max_entries=512, show_spinner=False)
+def change_counts(old: str, new: str) -> dict[str, int]:
+    """How many images changed in which way from one manifest folder to another. Raises InputError when one is damaged."""
+    return {str(change): int(images) for change, images in difference(old, new)[0]["change"].value_counts().items()}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
 def manifest(folder: str) -> Manifest:
     return manifests.load(Path(folder))

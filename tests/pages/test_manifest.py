@@ -1,9 +1,11 @@
+import pandas as pd
 import pytest
 
-from hai_core import jobs
+from hai_core import jobs, manifest
 from hai_core.decisions import Journal
 from hai_core.fold import fold
 from hai_core.records import Decision
+from pages.ui import versions
 
 
 @pytest.fixture
@@ -75,17 +77,58 @@ def test_the_difference_of_two_manifests_is_shown_by_image_and_by_class(open_pag
     assert "**Removed** · 1 image" in shown
     assert "**Relabelled** · 1 image" in shown
     assert "**Merged with their class** · 5 images" in shown
-    history = page.dataframe[0].value
-    assert list(history["digest"]) == [second.digest[:12], first.digest[:12]]
-    assert history["parent"][0] == first.digest[:12]
+    [line] = page.radio
+    assert [option[-12:] for option in line.options] == [second.digest[:12], first.digest[:12]]
+    assert "+0 −1 \\~1 · 5 images otherwise" in line.proto.captions[0]
+    assert "the first" in line.proto.captions[1]
 
 
-def test_equal_manifests_are_said_to_be_equal(open_page, build, decide, images):
-    _, folder = build()
-    decide(Decision("exclude", **about(images, 0)))
-    build()
+def test_a_version_is_compared_with_its_parent_or_with_another(open_page, build, decide, images):
+    folders = [build()[1]]
+    for row in (0, 1):
+        decide(Decision("exclude", **about(images, row)))
+        folders.append(build()[1])
     page = open_page("manifest")
-    next(box for box in page.selectbox if box.label == "To").set_value(str(folder)).run()
+    assert "**Removed** · 1 image" in words(page)
+    [since] = [box for box in page.selectbox if box.label == "What changed since"]
+    assert since.value == str(folders[1])
+    since.set_value(str(folders[0])).run()
+    assert "**Removed** · 2 images" in words(page)
+    page.radio[0].set_value(str(folders[0])).run()
+    assert "Removed" not in words(page)
+    [since] = [box for box in page.selectbox if box.label == "What changed since"]
+    assert since.value is None
+    since.set_value(str(folders[2])).run()
+    assert not page.exception
+    assert "**Added** · 2 images" in words(page)
+
+
+def test_a_long_line_shows_its_newest_versions_first(open_page, build, decide, images, monkeypatch):
+    monkeypatch.setattr(versions, "LISTED", 2)
+    for row in range(3):
+        decide(Decision("exclude", **about(images, row)))
+        build()
+    page = open_page("manifest")
+    assert len(page.radio[0].options) == 2
+    page.button(key="manifest.older").click().run()
+    assert len(page.radio[0].options) == 3
+
+
+def test_a_version_shows_its_runs_with_their_log_loss(open_page, trained):
+    page = open_page("manifest")
+    assert not page.exception
+    figure = f"{trained.metrics['holdout_log_loss']:.3f}"
+    assert f"log loss {figure} on the holdout".replace(".", "\\.") in page.radio[0].proto.captions[0]
+    assert page.button(key=f"manifest.run-{trained.id}").label.startswith("tiny\\: log loss")
+    assert page.button(key=f"manifest.run-{trained.id}").help == "See which classes it confuses"
+
+
+def test_equal_manifests_are_said_to_be_equal(open_page, workspace, build):
+    frozen, _ = build()
+    trained_on = frozen.table[frozen.table["split"] == "train"]
+    manifest.build_for(workspace, pd.DataFrame({"path": trained_on["path"][:2], "group": 0}))
+    page = open_page("manifest")
+    assert len(page.radio[0].options) == 2
     assert "the same images with the same labels" in words(page)
 
 
@@ -123,9 +166,9 @@ def test_after_a_build_the_new_manifest_is_the_one_to_export(open_page, build, d
     assert out.value == str(workspace.root / "exports" / f"{built.digest[:12]}-imagefolder")
 
 
-def test_the_history_leaves_out_counts_that_are_always_0(open_page, build, decide):
+def test_counts_that_are_mostly_0_are_told_when_they_are_not(open_page, build, decide):
     build()
-    assert not {"merged_classes", "stale_decisions"} & set(open_page("manifest").dataframe[0].value)
+    assert "classes merged" not in words(open_page("manifest"))
     decide(Decision("merge", label="K5_2019", value="K5_2021"))
     build()
-    assert list(open_page("manifest").dataframe[0].value["merged_classes"]) == [2, 0]
+    assert "2 classes merged" in words(open_page("manifest"))
