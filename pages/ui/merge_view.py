@@ -106,11 +106,11 @@ def _answers(workspace: Workspace, names: list[str], short: Mapping[str, str], p
         place.button(say("classes.merge_as", name=text(short[kept])), key=f"classes.merge-{'a' if kept == a else 'b'}",
                      type="primary" if kept == a else "secondary", shortcut=key, width="stretch", wrap=True,
                      on_click=decide, args=(workspace, [Decision("merge", label=gone, value=kept, evidence=seen)]))
-    apart.button(say("classes.keep_apart"), key="classes.apart", shortcut="K", width="stretch", on_click=decide,
+    apart.button(say("classes.keep_apart"), key="classes.apart", shortcut="K", width="stretch", wrap=True, on_click=decide,
                  help=say("classes.keep_apart_help"),
                  args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=seen)]))
-    skip.button(say("classes.skip"), key="classes.skip", shortcut="S", width="stretch", help=say("classes.skip_help"),
-                on_click=st.session_state[SKIPPED].add, args=(proposal["pair"],))
+    skip.button(say("classes.skip"), key="classes.skip", shortcut="S", width="stretch", wrap=True,
+                help=say("classes.skip_help"), on_click=st.session_state[SKIPPED].add, args=(proposal["pair"],))
     with back:
         _undo_button(workspace)
 
@@ -124,4 +124,4 @@ def _class(workspace: Workspace, name: str, size: int) -> None:
     series = loaders.curation(workspace).series.get(name)
     about = count(size, "image") + (say("classes.in_series", series=text(series)) if series else "")
     st.markdown(f"{bold(name)}  \n:small[{about}]")
-    strip(workspace, loaders.typical(workspace, name, STRIP_IMAGES), key=f"classes.strip-{name}", size=104, wrap=True)
+    strip(workspace, loaders.typical(workspace, name, STRIP_IMAGES), key=f"classes.strip-{name}", size=88, wrap=True)

@@ -125,14 +125,14 @@ def _apart(workspace: Workspace, names: list[str], centroids: Floats) -> None:
     top = float(np.nanmax(distances[proposals.MEASURES].to_numpy(), initial=0.01)) * 1.05
     left, right = st.columns([1, 1], gap="large")
     with left:
-        place = st.container()
+        place = st.container(gap="xxsmall")
         usual = float(np.nan_to_num(distances["min_to_other"].median(), nan=top / 2))
         threshold = st.slider(say("series.threshold"), 0.0, top, usual, top / 200, format="%.3f",
                               key=f"series.threshold-{top:.4f}", help=say("series.threshold_help"))
         with place:
             _histogram(distances, threshold, top)
     number = st.column_config.NumberColumn
-    right.dataframe(distances, hide_index=True, height=330, column_config={
+    right.dataframe(distances, hide_index=True, height=400, column_config={
         "series": say("series.series"), "nearest": say("series.nearest"),
         "classes": number(say("series.classes"), width="small"),
         **{name: number(say(f"series.{name}"), format="%.3f", width="small") for name in proposals.MEASURES}})
@@ -141,20 +141,20 @@ def _apart(workspace: Workspace, names: list[str], centroids: Floats) -> None:
 
 
 def _histogram(distances: pd.DataFrame, threshold: float, top: float) -> None:
-    """How many series are so far apart, a row a measure, with the threshold as a line through all."""
+    """How many series are so far apart, one below the other for each measure, with the threshold as a line through all."""
     edges = np.linspace(0, top, BINS + 1)
-    counted = pd.concat([pd.DataFrame({
-        "from": edges[:-1], "to": edges[1:], "measure": say(f"series.{name}"), "threshold": threshold,
-        "series": np.histogram(distances[name].dropna(), edges)[0]}) for name in proposals.MEASURES])
-    bars = alt.Chart().mark_bar().encode(
-        x=alt.X("from:Q", title=say("series.distance"), scale=alt.Scale(domain=[0, top], nice=False)), x2="to:Q",
-        y=alt.Y("series:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=3, format="d")),
-        tooltip=[alt.Tooltip("from:Q", format=".3f"), alt.Tooltip("series:Q", title=say("series.count_axis"))])
-    line = alt.Chart().mark_rule(color="#d9922b", strokeWidth=2).encode(x="threshold:Q")
-    chart = alt.layer(bars, line, data=counted).properties(height=56, width="container").facet(
-        row=alt.Row("measure:N", title=None, sort=[say(f"series.{name}") for name in proposals.MEASURES],
-                    header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top", labelAnchor="start")), spacing=6)
-    st.altair_chart(chart, alt=say("series.apart"))
+    line = alt.Chart(pd.DataFrame({"at": [threshold]})).mark_rule(color="#d9922b", strokeWidth=2).encode(x="at:Q")
+    for name in proposals.MEASURES:
+        many, last = np.histogram(distances[name].dropna(), edges)[0], name == proposals.MEASURES[-1]
+        scale, axis = alt.Scale(domain=[0, top], nice=False), alt.Axis(format=".2f", grid=False, tickCount=6, labels=last)
+        counted = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "series": many})
+        bars = alt.Chart(counted).mark_bar(orient="vertical").encode(
+            x=alt.X("from:Q", title=None, scale=scale, axis=axis), x2="to:Q",
+            y=alt.Y("series:Q", title=None, axis=alt.Axis(tickCount=2, format="d", minExtent=24, maxExtent=24)),
+            tooltip=[alt.Tooltip("from:Q", title=say("series.distance"), format=".3f"),
+                     alt.Tooltip("series:Q", title=say("series.series"))])
+        st.caption(say(f"series.{name}"))
+        st.altair_chart(alt.layer(bars, line).properties(height=115 if last else 90), alt=say(f"series.{name}"))
 
 
 def _division(workspace: Workspace, changed: dict[str, str], divided: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hai_core.fold import fold
 from hai_core.records import Decision
 from hai_core.workspace import InputError
-from pages.ui.class_table import class_table, edits, read_series_csv, series_csv
+from pages.ui.class_table import class_table, edits, read_series_csv, series_csv, series_edits, series_proposal
 
 LABELS = ["A", "A", "B", "라브4, 5세대", "=C"]
 
@@ -67,3 +67,17 @@ def test_bad_series_files_are_refused_with_a_sentence(catalog, content, says):
 def test_the_exported_file_is_a_plain_csv(catalog):
     table = pd.read_csv(io.BytesIO(series_csv(curated(catalog))), encoding="utf-8-sig", keep_default_na=False)
     assert list(table.columns) == ["class", "series"]
+
+
+def test_a_proposal_of_series_stands_beside_how_it_is_and_can_be_edited(catalog):
+    curation = curated(catalog, Decision("series", label="A", value="S"), Decision("series", label="B", value="T"))
+    shown = series_proposal(class_table(catalog, curation), {"A": "S", "라브4, 5세대": "U", "=C": "U"})
+    assert shown.to_dict("records") == [
+        {"class": "=C", "images": 0, "now": "", "series": "U"},
+        {"class": "라브4, 5세대", "images": 1, "now": "", "series": "U"},
+        {"class": "A", "images": 2, "now": "S", "series": "S"}, {"class": "B", "images": 1, "now": "T", "series": ""}]
+    made = series_edits(shown, {0: {"series": None}, 1: {"series": " V "}, 2: {"series": "S"}})
+    assert [(d.action, d.label, d.value) for d in made] == [("series", "라브4, 5세대", "V"), ("series", "B", "B")]
+    assert curated(catalog, Decision("series", label="B", value="T"), *made).series == {"라브4, 5세대": "V"}
+    with pytest.raises(InputError, match="control character"):
+        series_edits(shown, {0: {"series": "a\x00b"}})
