@@ -52,11 +52,11 @@ def _hex(colour: Sequence[float]) -> str:
 
 def by_names(names: npt.NDArray[np.object_], none: str, most: int = MOST) -> Colouring:
     """One colour a name, in name order; '' first, in grey and called `none`. Names but the `most` frequent share a colour."""
-    found, code, count = np.unique(names.astype(str), return_inverse=True, return_counts=True)
+    code, found = pd.factorize(names, sort=True)
     grey = int(len(found) > 0 and found[0] == "")
     shown = [name or none for name in found.tolist()]
     if len(found) > most:
-        kept = np.sort(np.argsort(-count, kind="stable")[:most])
+        kept = np.sort(np.argsort(-np.bincount(code), kind="stable")[:most])
         to = np.full(len(found), most)
         to[kept] = np.arange(most)
         code, shown = to[code], [*(shown[i] for i in kept), say("clusters.rarer")]

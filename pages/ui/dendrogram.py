@@ -15,7 +15,7 @@ from pages.ui.text import plotly, shortened_apart
 
 LINE = 15  # pixels a class
 STEPS = 80  # of the slider
-_TICKS = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5)
+_TICKS = (0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5)
 _COLOURS = (BLUE, AMBER, GREEN, VIOLET, RED)  # of groups that follow each other
 
 
@@ -50,7 +50,7 @@ def dendrogram(tree: npt.NDArray[np.float64], names: Sequence[str], distance: fl
     figure.update_layout(
         height=LINE * k + 60, margin={"l": 0, "r": 8, "t": 40, "b": 8},
         xaxis={"side": "top", "title": {"text": title}, "rangemode": "tozero", "fixedrange": True, "zeroline": False,
-               "tickvals": np.sqrt(ticks), "ticktext": [f"{t:g}" for t in ticks]},
+               "tickangle": 0, "tickvals": np.sqrt(ticks), "ticktext": [f"{t:g}" for t in ticks]},
         yaxis={"tickvals": list(range(k)), "ticktext": [plotly(name) for name in shown], "range": [k - 0.5, -0.5],
                "tickfont": {"size": 11}, "showgrid": False, "zeroline": False, "fixedrange": True})
     return figure

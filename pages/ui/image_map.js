@@ -78,6 +78,7 @@ class MapView {
     this.lit = []; // codes that are highlighted, in the order of the clicks
     this.marked = null; // which rows are selected (N,), or null
     this.sent = 0; // number of the last selection that Python was told
+    this.placed = false; // whether the person has moved the map
     this.pans = false; // whether dragging moves the map
     this.build();
     parent.appendChild(this.root);
@@ -142,7 +143,7 @@ class MapView {
     if (moved) {
       this.points = new Points(data.points, data.count);
       this.marked = null;
-      this.fitted = false;
+      this.placed = false;
     }
     if (moved || before.codes !== data.codes || before.colours !== data.colours) {
       this.code = decode(data.codes, Uint16Array);
@@ -156,8 +157,8 @@ class MapView {
     this.over.setAttribute("aria-label", `${data.title}. ${data.words.keys}`);
     this.buildBar();
     this.recolour();
-    if (this.fitted) this.draw();
-    else this.resize();
+    if (moved || !this.image) this.resize();
+    else this.draw();
   }
 
   // What Python says is selected, unless the person has selected since.
@@ -254,16 +255,17 @@ class MapView {
     }
     this.image = new ImageData(this.canvas.width, this.canvas.height);
     this.picture = null;
-    if (!this.fitted) this.fit();
-    else this.draw();
+    const [right, top] = this.points.high;
+    this.whole = 0.94 * Math.min(this.canvas.width / Math.max(right, 1), this.canvas.height / Math.max(top, 1));
+    if (this.placed) this.draw();
+    else this.fit();
   }
 
+  // The whole map, also after the next change of the window, until the person moves it.
   fit() {
-    const [width, height] = this.points.high;
-    const scale = 0.94 * Math.min(this.canvas.width / Math.max(width, 1), this.canvas.height / Math.max(height, 1));
-    this.view = { x: width / 2, y: height / 2, scale };
-    this.whole = scale;
-    this.fitted = true;
+    const [right, top] = this.points.high;
+    this.view = { x: right / 2, y: top / 2, scale: this.whole };
+    this.placed = false;
     this.draw();
   }
 
@@ -297,6 +299,7 @@ class MapView {
 
   // After pan or zoom: where drawing takes long, the last picture is moved, and drawn anew when the map rests.
   moved() {
+    this.placed = true;
     this.hideHover();
     if (!this.picture || this.took < QUICK) return this.draw();
     const { scale, x, y } = this.picture;

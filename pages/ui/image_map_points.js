@@ -32,12 +32,11 @@ function decodeBits(base64, count) {
   return marked;
 }
 
-function inside(polygon, x, y) {
+// Whether a place is inside the polygon with these corners.
+function inside(xs, ys, x, y) {
   let odd = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i, i += 1) {
-    const [xi, yi] = polygon[i];
-    const [xj, yj] = polygon[j];
-    if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) odd = !odd;
+  for (let i = 0, j = xs.length - 1; i < xs.length; j = i, i += 1) {
+    if (ys[i] > y !== ys[j] > y && x < ((xs[j] - xs[i]) * (y - ys[i])) / (ys[j] - ys[i]) + xs[i]) odd = !odd;
   }
   return odd;
 }
@@ -69,48 +68,62 @@ class Points {
     for (let i = 0; i < this.count; i += 1) this.rows[next[cell(i)]++] = i;
   }
 
-  // Calls `visit(row)` for every point of the cells that a box touches.
-  inBox(left, bottom, right, top, visit) {
-    const cell = (value) => Math.max(0, Math.min(this.side - 1, value >> this.shift));
-    for (let row = cell(bottom); row <= cell(top); row += 1) {
-      const from = this.first[row * this.side + cell(left)];
-      const to = this.first[row * this.side + cell(right) + 1];
-      for (let at = from; at < to; at += 1) visit(this.rows[at]);
+  // Calls `visit(cell)` for every cell that a box touches.
+  cells(left, bottom, right, top, visit) {
+    const along = (value) => Math.max(0, Math.min(this.side - 1, value >> this.shift));
+    for (let y = along(bottom); y <= along(top); y += 1) {
+      for (let x = along(left); x <= along(right); x += 1) visit(y * this.side + x);
     }
   }
 
   // The nearest `most` rows within `reach` of a place, the nearest first; `shown(row)` says which count.
   nearest(x, y, reach, most, shown) {
     const found = [];
-    this.inBox(x - reach, y - reach, x + reach, y + reach, (row) => {
-      const distance = Math.hypot(this.x[row] - x, this.y[row] - y);
-      if (distance <= reach && shown(row)) found.push([distance, row]);
+    this.cells(x - reach, y - reach, x + reach, y + reach, (cell) => {
+      for (let at = this.first[cell]; at < this.first[cell + 1]; at += 1) {
+        const row = this.rows[at];
+        const distance = Math.hypot(this.x[row] - x, this.y[row] - y);
+        if (distance <= reach && shown(row)) found.push([distance, row]);
+      }
     });
     return found.sort((a, b) => a[0] - b[0]).slice(0, most).map(([, row]) => row);
   }
 
+  // The rows inside a polygon. A cell that no edge comes near is inside or outside as a whole.
   within(polygon, shown) {
-    const xs = polygon.map(([x]) => x);
-    const ys = polygon.map(([, y]) => y);
+    const xs = Float64Array.from(polygon, ([x]) => x);
+    const ys = Float64Array.from(polygon, ([, y]) => y);
+    const onEdge = new Uint8Array(this.side * this.side);
+    for (let i = 0, j = xs.length - 1; i < xs.length; j = i, i += 1) {
+      this.cells(Math.min(xs[i], xs[j]), Math.min(ys[i], ys[j]), Math.max(xs[i], xs[j]), Math.max(ys[i], ys[j]), (cell) => {
+        onEdge[cell] = 1;
+      });
+    }
     const found = [];
-    this.inBox(Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys), (row) => {
-      if (shown(row) && inside(polygon, this.x[row], this.y[row])) found.push(row);
+    this.cells(Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys), (cell) => {
+      const [from, to] = [this.first[cell], this.first[cell + 1]];
+      const whole = from < to && !onEdge[cell] && inside(xs, ys, this.x[this.rows[from]], this.y[this.rows[from]]);
+      for (let at = from; at < to; at += 1) {
+        const row = this.rows[at];
+        if (shown(row) && (onEdge[cell] ? inside(xs, ys, this.x[row], this.y[row]) : whole)) found.push(row);
+      }
     });
     return found;
   }
 }
 
-// A round dot of radius `r` pixels: offset and coverage of each of its pixels.
-function dot(r) {
+// A round dot of radius `r` pixels in an image that is `width` wide: where each of its pixels lies in the image's bytes, counted
+// from the middle, and how much of it is covered.
+function dot(r, width) {
   const reach = Math.ceil(r);
-  const dots = [];
+  const pixels = [];
   for (let y = -reach; y <= reach; y += 1) {
     for (let x = -reach; x <= reach; x += 1) {
       const cover = Math.min(1, Math.max(0, r + 0.5 - Math.hypot(x, y)));
-      if (cover > 0.05) dots.push([x, y, cover]);
+      if (cover > 0.05) pixels.push([4 * (y * width + x), cover]);
     }
   }
-  return { reach, dots };
+  return { reach, offset: Int32Array.from(pixels, ([at]) => at), cover: Float32Array.from(pixels, ([, cover]) => cover) };
 }
 
 // Draws points into `image` (ImageData), over nothing. `level` (N,) is when and how strongly each is drawn, `colour` a function
@@ -120,16 +133,17 @@ function drawPoints(image, points, view, level, colour, palette, radius, faintly
   data.fill(0);
   for (let now = FAINT; now <= STRONG; now += 1) {
     const opacity = now === FAINT ? faintly : OPACITY[now];
-    const { reach, dots } = dot(now === STRONG ? radius * LARGER : radius);
+    const { reach, offset, cover } = dot(now === STRONG ? radius * LARGER : radius, width);
     for (let i = 0; i < points.count; i += 1) {
       if (level[i] !== now) continue;
       const px = Math.round((points.x[i] - view.x) * view.scale + width / 2);
       const py = Math.round((view.y - points.y[i]) * view.scale + height / 2);
       if (px < reach || py < reach || px >= width - reach || py >= height - reach) continue;
       const c = colour(i);
-      for (const [dx, dy, cover] of dots) {
-        const at = ((py + dy) * width + px + dx) * 4;
-        const alpha = cover * opacity;
+      const middle = 4 * (py * width + px);
+      for (let k = 0; k < offset.length; k += 1) {
+        const at = middle + offset[k];
+        const alpha = cover[k] * opacity;
         const below = (data[at + 3] / 255) * (1 - alpha);
         const total = alpha + below;
         data[at] = (palette[c] * alpha + data[at] * below) / total;

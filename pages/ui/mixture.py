@@ -14,10 +14,12 @@ def mixture(clusters: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """A row a cluster of two images or more, the most mixed first.
 
     `clusters`, `labels`: (N,). Columns: cluster, images, classes (how many), purity (share of its largest class), largest
-    (that class).
+    (that class; of equals, the first by name).
     """
-    sizes = pd.DataFrame({"cluster": clusters, "label": labels}).value_counts().rename("n").reset_index()
-    by = sizes.groupby("cluster")  # in which the most frequent label comes first
+    code, names = pd.factorize(labels, sort=True)
+    pair, n = np.unique(clusters.astype(np.int64) * len(names) + code, return_counts=True)
+    sizes = pd.DataFrame({"cluster": pair // max(len(names), 1), "label": names[pair % max(len(names), 1)], "n": n})
+    by = sizes.sort_values("n", ascending=False, kind="stable").groupby("cluster")  # in which the most frequent label comes first
     table = pd.DataFrame({"images": by["n"].sum(), "classes": by["label"].count(), "purity": by["n"].max() / by["n"].sum(),
                           "largest": by["label"].first()})
     return table[table["images"] > 1].sort_values(["purity", "images"], ascending=[True, False]).reset_index()
