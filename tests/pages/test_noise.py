@@ -47,6 +47,65 @@ def test_the_inspector_shows_the_image_and_typical_images_of_both_labels(open_pa
     assert {tile["path"].split("/")[0] for tile in suggested["tiles"]} == {"K5_2019"}
 
 
+def test_the_classifiers_answers_stand_beside_it(open_page, images, doubtful, store_findings):
+    table = doubtful.assign(**{f"class_{i}": name for i, name in enumerate(["K5_2019", "K5_2021"], 1)}, p_1=0.7, p_2=0.2)
+    store_findings("noise", table)
+    [html] = [part.proto.body for part in open_page("noise").get("html") if '"answers"' in part.proto.body]
+    assert html.index("K5_2019") < html.index("K5_2021") < html.index("&lt;img src=x onerror")
+    assert "70%" in html
+
+
+def estimate(app):
+    """The sentence on how many of the next images are wrong."""
+    return [line.value for line in app.caption if "of the next" in line.value.lower()]
+
+
+def test_before_any_decision_the_searchs_own_expectation_is_told_and_then_the_decisions_speak(
+        open_page, workspace, images, doubtful):
+    assert estimate(open_page("noise")) == [
+        "The search itself expects about 2 of the next 3 to be wrong (1–3). Your decisions will correct it."]
+    Journal(workspace).append([Decision("label_ok", path=path, evidence={"kind": "noise", "score": score})
+                               for path, score in zip(images["path"][3:], [0.1] * 17, strict=True)], images, author="t")
+    [said] = estimate(open_page("noise"))
+    assert said.startswith("Of the next 3, about 1 are wrong")
+
+
+def test_when_few_are_wrong_it_is_a_good_time_to_stop_but_one_can_go_on(
+        open_page, workspace, images, doubtful, store_findings):
+    store_findings("noise", doubtful.assign(score=doubtful["score"].replace(0.9, 0.98)))
+    Journal(workspace).append([Decision("label_ok", path=path, evidence={"kind": "noise", "score": 0.1})
+                               for path in images["path"][:3]], images, author="t")
+    app = open_page("noise")
+    [said] = estimate(app)
+    assert said.endswith("A good time to stop.")
+    assert not shown(app)
+    app.button(key="noise.more").click().run()
+    assert shown(app)[0]["total"] == len(images) - 3
+
+
+def test_labels_of_the_series_are_offered_before_the_others_and_recent_ones_first(open_page, workspace, images, doubtful):
+    journal = Journal(workspace)
+    classes = sorted(set(images["label"]))
+    given, other = images["label"][1], classes[-1]
+    assert given != other
+    journal.append([Decision("series", label=name, value="same") for name in (given, other)], images, author="tester")
+
+    def offered():
+        return next(a["choose"] for a in shown(open_page("noise"))[0]["actions"] if a["id"] == "relabel")
+
+    assert offered() == sorted([given, other]) + sorted(set(classes) - {given, other})
+    journal.append([Decision("relabel", path=images["path"][9], value="K5_2021")], images, author="tester")
+    assert offered()[0] == "K5_2021"
+
+
+def test_the_time_left_is_told_at_the_persons_pace(open_page, workspace, images, doubtful):
+    journal = Journal(workspace)
+    for path in images["path"][4:10]:
+        journal.append([Decision("label_ok", path=path)], images, author="tester")
+    [bar] = open_page("noise").get("progress")
+    assert bar.proto.text == "0 of 3 suspicious images reviewed, about 1 min left"
+
+
 def test_reviewed_images_drop_out_but_can_be_shown(open_page, workspace, images, doubtful):
     Journal(workspace).append([Decision("relabel", path=images["path"][1], value="K5_2019"),
                                Decision("exclude", path=images["path"][0])], images, author="t")
