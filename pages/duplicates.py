@@ -55,7 +55,7 @@ def _controls(bar: st.delta_generator.DeltaGenerator, workspace: Workspace, imag
     minutes = pace.minutes_left(loaders.batches(workspace), state.author(), len(groups) - done)
     bar.progress(done / max(len(groups), 1), width="stretch",
                  text=told + (say("duplicates.minutes_left", minutes=minutes) if minutes else ""))
-    with bar.popover(say("duplicates.strength"), icon=":material/tune:", width=360):
+    with bar.popover(say("duplicates.strength"), icon=":material/tune:", width="content"):
         _strength(workspace, images, groups, findings)
     return groups if shown == "all" else groups[groups["open"] == (shown == "open")]
 
@@ -82,14 +82,16 @@ def _strength(workspace: Workspace, images: pd.DataFrame, groups: pd.DataFrame, 
 
 
 def _histogram(strengths: np.ndarray, least: float) -> None:
-    """Copies by strength; those that are left out are faint."""
-    counts, edges = np.histogram(strengths, bins=np.linspace(WEAKEST, 1.0, 31))
-    table = pd.DataFrame({"strength": edges[:-1], "to": edges[1:], "copies": counts, "in": edges[1:] > least + 1e-9})
-    chart = alt.Chart(table).mark_bar().encode(
-        x=alt.X("strength:Q", title=say("duplicates.strength"), scale=alt.Scale(domain=[WEAKEST, 1.0], nice=False)), x2="to:Q",
-        y=alt.Y("copies:Q", title=say("duplicates.copies"), scale=alt.Scale(type="symlog")),
-        opacity=alt.condition("datum.in", alt.value(1.0), alt.value(0.25)), tooltip=["strength", "copies"])
-    st.altair_chart(chart.properties(height=110))
+    """Copies by strength, a bar a hash bit; those that are left out are faint."""
+    edges = 1 - (np.arange(21)[::-1] - 0.5) / 64
+    counts, _ = np.histogram(strengths, bins=edges)
+    table = pd.DataFrame({"from": edges[:-1] + 0.002, "to": edges[1:] - 0.002, "copies": counts, "none": 0,
+                          "in": edges[1:] - 0.5 / 64 >= least})
+    chart = alt.Chart(table).mark_rect().encode(
+        x=alt.X("from:Q", title=say("duplicates.strength"), scale=alt.Scale(domain=[WEAKEST, 1.0], nice=False, clamp=True)),
+        x2="to:Q", y=alt.Y("copies:Q", title=say("duplicates.copies"), scale=alt.Scale(type="sqrt")), y2="none:Q",
+        opacity=alt.condition("datum.in", alt.value(1.0), alt.value(0.25)), tooltip=["copies"])
+    st.altair_chart(chart.properties(height=130))
 
 
 def _actions(images: pd.DataFrame) -> list[Action]:
@@ -149,7 +151,8 @@ def _captions(shown: pd.DataFrame, properties: pd.DataFrame) -> list[str]:
     rows = zip(shown["section"], shown["keep"], shown["reason"], properties.to_dict("records"), strict=True)
     for group, keep, reason, own in rows:
         lead = first.setdefault(group, own)
-        facts = " · ".join(own[name] for name in ("pixels", "size", "format") if own is lead or own[name] != lead[name])
+        named = ("pixels", "size", "format") if own is lead else ("size", "format")  # the reason tells other pixels
+        facts = " · ".join(own[name] for name in named if own is lead or own[name] != lead[name])
         label = own["label"] if own is lead or own["label"] != lead["label"] else ""
         captions.append("\n".join(filter(None, [label, facts, "" if keep else reason])))
     return captions

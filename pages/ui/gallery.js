@@ -9,6 +9,8 @@ const PATIENCE = 30_000; // milliseconds after which keys are heard again though
 const PAUSE = 500; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
+const TYPING = `input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable=true], [role=combobox],
+  [role=listbox], [role=grid], [role=dialog], canvas, dialog`;
 let lastId = Date.now(); // of an event; no two views of a session give the same
 let lastAskedFor = 0; // survives that a choice builds the gallery anew
 
@@ -45,9 +47,11 @@ class View {
     this.root.addEventListener("keydown", (event) => this.keydown(event));
     // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
     this.fromPage = (event) => {
-      const onLink = event.target.closest("a") && event.key !== "Enter"; // of the sidebar, which brought the person here
-      if (!(event.target === document.body || onLink) || document.querySelector('[data-testid="gallery"]') !== this.root) return;
-      if (event.key === "Tab" || event.key === "Shift") return;
+      if (this.root.contains(event.target) || document.querySelector('[data-testid="gallery"]') !== this.root) return;
+      const idle = event.target === document.body || (event.target.closest("a") && event.key !== "Enter"); // a link brought us
+      // On a control that takes no text (a switch, a button), letters are still for the gallery; other keys are the control's.
+      if (!idle && (event.target.closest(TYPING) || letterOf(event).length !== 1 || event.key === " ")) return;
+      if (event.key === "Tab" || event.key === "Shift" || document.querySelector("dialog[open]")) return;
       // Where nothing is selected, a key that decides shows first which image it is for.
       const unseen = this.data.mode === "select" && this.selected.size === 0 && this.actionFor(event);
       this.focusTile(this.focused, !unseen);
@@ -128,7 +132,7 @@ class View {
 
   // Show the page at once where it was sent ahead; Python is told in any case.
   turn(to) {
-    if (this.asked) return;
+    if (this.asked) return this.send({ type: "page", to });
     const next = (ahead.get(this.data.key) || []).find((other) => other.page === to && other.of === this.data.of);
     if (next) {
       const { page, first, tiles, sections } = next;

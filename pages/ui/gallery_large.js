@@ -47,7 +47,9 @@ class Large {
       layer.append(image);
       return layer;
     });
-    this.stage.append(...this.layers);
+    this.box = make("div", "hg-fit");
+    this.box.append(...this.layers);
+    this.stage.append(this.box);
     this.foot = make("div", "hg-foot");
     this.foot.append(...(paths.length === 2 ? this.comparison() : this.caption()));
     this.foot.append(button(say("close"), "", () => this.close()));
@@ -79,6 +81,10 @@ class Large {
   // Both are laid over each other at the first one's size, the second mirrored back where it is a mirror image.
   comparison() {
     this.stage.classList.add("hg-compare");
+    const [first] = this.images;
+    first.addEventListener("load", () => {
+      this.box.style.setProperty("--hg-ratio", first.naturalWidth / first.naturalHeight);
+    });
     const slider = make("input", "hg-divider", "", {
       type: "range", min: 0, max: 100, value: 50, "aria-label": say("divider"),
     });
@@ -91,7 +97,7 @@ class Large {
     const divide = () => {
       clearInterval(this.blinking);
       this.layers[1].style.clipPath = `inset(0 0 0 ${slider.value}%)`;
-      this.stage.style.setProperty("--hg-divide", `${slider.value}%`);
+      this.box.style.setProperty("--hg-divide", `${slider.value}%`);
       this.stage.classList.remove("hg-blinking");
     };
     slider.addEventListener("input", divide);

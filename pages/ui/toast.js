@@ -19,6 +19,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     });
     node.append(undo);
   }
-  parentElement.replaceChildren(node);
+  parentElement.querySelector(".hai-toast")?.remove();
+  parentElement.append(node);
   setTimeout(() => node.remove(), SECONDS * 1000);
 }

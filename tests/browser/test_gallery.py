@@ -1,0 +1,181 @@
+"""The gallery in a real browser: pages sent ahead, all that match, comparing, more like this, and two people at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from hai_core import catalog
+from hai_core.decisions import Journal
+from hai_core.workspace import Workspace
+from tests.browser.conftest import PATIENCE, App, settle
+from tests.browser.test_review_pages import live, open_, paths, photos, store_findings
+
+EACH_DECIDES = 60  # decisions of each of two browsers
+
+
+@pytest.fixture
+def app(start_app, tmp_path: Path) -> App:
+    """An app with a workspace `cars` of its own: what a test decides is nobody else's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HAI_CACHE", str(tmp_path / "cache"))
+        workspace = Workspace.create(tmp_path / "workspaces" / "cars", photos(tmp_path / "photos"))
+        catalog.index(workspace, workers=1)
+        store_findings(workspace)
+    return start_app(tmp_path)
+
+
+@pytest.fixture
+def workspace(app: App, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("HAI_CACHE", str(app.cache))
+    return Workspace.open(app.workspaces / "cars")
+
+
+def show_all(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    page.get_by_text("All images", exact=True).click()
+    settle(page)
+    expect(page.get_by_text("1–60 of 135")).to_be_visible()
+
+
+def test_the_next_page_is_shown_without_asking_the_server(page: Page, app: App) -> None:
+    show_all(page, app)
+    page.wait_for_timeout(500)
+    first = paths(page)
+    shown = page.evaluate("""() => {
+      document.querySelector('[data-testid=next-page]').click();
+      const tiles = [...document.querySelectorAll('[data-testid=tile]')]; // in the same breath: no answer can have come
+      return tiles.map((tile) => [tile.dataset.path, tile.querySelector('img').src.slice(0, 22)]);
+    }""")
+    assert len(shown) == 60
+    assert not {path for path, _ in shown} & set(first)
+    assert {src for _, src in shown} == {"data:image/jpeg;base64"}
+    expect(page.get_by_text("61–120 of 135")).to_be_visible()
+    page.get_by_label("Page", exact=True).fill("3")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("121–135 of 135")).to_be_visible()
+    page.keyboard.press("PageUp")
+    expect(page.get_by_text("61–120 of 135")).to_be_visible()
+    page.keyboard.press("PageUp")
+    settle(page)
+    assert paths(page) == first
+
+
+def test_all_that_match_are_decided_and_taken_back_as_one(page: Page, app: App, workspace: Workspace) -> None:
+    show_all(page, app)
+    page.get_by_role("button", name="All 135 matching").click()
+    expect(page.get_by_test_id("selection-count")).to_have_text("135 selected")
+    page.get_by_role("button", name="Unsure (135)").click()
+    notice = page.get_by_test_id("notice")
+    expect(notice).to_contain_text("135 changed, 0 skipped")
+    assert len(live(workspace)) == 135
+    assert len(Journal(workspace).batches()) == 1
+    notice.get_by_role("button", name="Undo").click()
+    expect(page.get_by_test_id("notice")).to_contain_text("Undone")
+    assert live(workspace) == []
+
+
+def test_two_images_of_a_group_are_compared_by_slider_and_by_blinking(page: Page, app: App) -> None:
+    open_(page, app, "/duplicates")
+    paths(page)
+    page.keyboard.press("c")
+    dialog = page.get_by_role("dialog", name="Large view")
+    expect(dialog.locator(".hg-side")).to_have_count(2)
+    page.get_by_label("Where one image ends and the other begins").focus()
+    second = dialog.locator(".hg-layer").nth(1)
+    before = second.get_attribute("style")
+    page.keyboard.press("ArrowRight")
+    expect(second).not_to_have_attribute("style", str(before))
+    page.keyboard.press("b")
+    expect(dialog.locator(".hg-shown")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.wait_for_function("document.activeElement.dataset.testid === 'tile'")
+
+
+def test_zoom_and_pan_in_the_large_view(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    paths(page)
+    page.keyboard.press("Enter")
+    image = page.get_by_role("dialog", name="Large view").locator("img")
+    expect(image).to_be_visible()
+    settle(page)
+    page.keyboard.press("+")
+    assert "scale(1.25)" in str(image.get_attribute("style"))
+    page.mouse.move(700, 400)
+    page.mouse.wheel(0, -100)
+    page.mouse.down()
+    page.mouse.move(760, 430)
+    page.mouse.up()
+    assert "translate(0px, 0px)" not in str(image.get_attribute("style"))
+    page.keyboard.press("0")
+    assert "translate(0px, 0px) scale(1)" in str(image.get_attribute("style"))
+
+
+def test_more_like_this_says_what_to_do_without_features(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    paths(page)
+    page.keyboard.press("f")
+    expect(page.get_by_role("dialog", name="Images like this one")).to_contain_text("no features")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Images like this one")).to_be_hidden()
+
+
+def test_the_interface_speaks_korean(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="한국어").click()
+    expect(page.get_by_role("link", name="중복")).to_be_visible()
+    expect(page.get_by_role("button", name="라벨이 맞음")).to_be_visible()
+
+
+def test_keys_held_while_typing_are_not_decisions(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    paths(page)
+    page.get_by_label("Page", exact=True).focus()
+    page.keyboard.type("xku")
+    page.wait_for_timeout(300)
+    assert live(workspace) == []
+
+
+def decide(page: Page, count: int) -> None:
+    for i in range(count):
+        page.keyboard.press("x" if i % 2 else "k")
+
+
+def test_two_people_decide_at_the_same_time_and_nothing_is_lost_or_made_twice(
+        chromium: Browser, app: App, workspace: Workspace) -> None:
+    pages = [chromium.new_context(viewport={"width": 1440, "height": 900}).new_page() for _ in range(2)]
+    for page, start in zip(pages, (0, 60), strict=True):
+        show_all(page, app)
+        if start:
+            page.get_by_test_id("next-page").click()
+            expect(page.get_by_text("61–120 of 135")).to_be_visible()
+        settle(page)
+    for i in range(EACH_DECIDES // 2):
+        for page in pages:
+            page.keyboard.press("x" if i % 2 else "k")
+    wanted = EACH_DECIDES
+    deadline = time.monotonic() + PATIENCE / 1000
+    while len(live(workspace)) < wanted and time.monotonic() < deadline:
+        pages[0].wait_for_timeout(100)
+    made = live(workspace)
+    assert len(made) == wanted
+    assert len({path for _, path, _ in made}) == wanted
+    for page in pages:
+        page.context.close()
+
+
+def test_a_server_killed_in_a_bulk_decision_leaves_all_of_it_or_none(page: Page, app: App, workspace: Workspace) -> None:
+    rng = np.random.default_rng(0)
+    show_all(page, app)
+    page.get_by_role("button", name="All 135 matching").click()
+    threading.Timer(float(rng.uniform(0.0, 0.1)), app.process.kill).start()
+    page.get_by_role("button", name="Unsure (135)").click(no_wait_after=True)
+    app.process.wait(20)
+    assert len(live(workspace)) in (0, 135)
