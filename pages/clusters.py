@@ -150,12 +150,12 @@ def draw_cut(shown: Map) -> None:
     if shown.parts is None:
         st.caption(say("clusters.no_tree"))
         return
-    digest, tree = shown.placed.digest, shown.parts.tree
-    options = cuts(tree, int(shown.placed.table["cluster"].nunique()))
+    digest, tree, number = shown.placed.digest, shown.parts.tree, int(shown.placed.table["cluster"].nunique())
+    options = cuts(tree, number)
     if len(options) < 2:
         return
     of, distance = st.session_state.get(DISTANCE, ("", 0.0))
-    computed = min(options, key=lambda d: abs(tree.count(d) - shown.placed.table["cluster"].nunique()))
+    computed = min(options, key=lambda d: abs(tree.count(d) - number))
     key = f"clusters.distance-{digest}"
     st.select_slider(say("clusters.distance"), options, value=distance if of == digest else computed, key=key,
                      help=say("clusters.distance_help"),

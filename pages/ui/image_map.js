@@ -125,7 +125,10 @@ class MapView {
       this.buildBar();
       this.over.focus();
     };
-    this.clearButton = button("✕", words.clear, () => this.clear());
+    this.clearButton = button("✕", words.clear, () => {
+      this.clear();
+      this.over.focus();
+    });
     this.bar.replaceChildren(
       button(words.lasso, words.lasso_help, mode(false), !this.pans), button(words.pan, words.pan_help, mode(true), this.pans),
       button("+", words.zoom_in, () => this.zoom(1.5)), button("−", words.zoom_out, () => this.zoom(1 / 1.5)),
@@ -147,15 +150,14 @@ class MapView {
     }
     if (moved || before.codes !== data.codes || before.colours !== data.colours) {
       this.code = decode(data.codes, Uint16Array);
-      if (before?.by !== data.by || moved) {
-        this.lit = [];
-        this.legend.search.value = "";
-      }
+      const keeps = before?.by === data.by && !moved; // then the names may have other codes: one was emptied, or is new
+      this.lit = keeps ? this.lit.map((code) => data.names.indexOf(before.names[code])).filter((code) => code >= 0) : [];
+      if (!keeps) this.legend.search.value = "";
     }
     this.marks = undefined; // to be heard anew
     this.hear(false);
     this.over.setAttribute("aria-label", `${data.title}. ${data.words.keys}`);
-    this.buildBar();
+    if (before?.words.lasso !== data.words.lasso) this.buildBar();
     this.recolour();
     if (moved || !this.image) this.resize();
     else this.draw();
@@ -167,9 +169,7 @@ class MapView {
     if (!news || news.id !== this.data.id || news.answered < this.sent || news.selected === this.marks) return;
     this.marks = news.selected;
     this.marked = news.selected ? decodeBits(news.selected, this.data.count) : null;
-    if (!redraw) return;
-    this.recolour();
-    this.draw();
+    if (redraw) this.redraw();
   }
 
   // Colours, levels and the legend, after anything of it has changed.
@@ -205,7 +205,7 @@ class MapView {
     this.legend.show(used, words);
     const all = count.reduce((sum, n) => sum + n, 0);
     this.said.textContent = selected ? fill(words.selected, { n: number(selected) }) : fill(words.images, { n: number(all) });
-    this.clearButton.style.visibility = this.marked ? "" : "hidden";
+    this.clearButton.style.visibility = this.marked || this.lit.length ? "" : "hidden";
   }
 
   // --- selection and highlight -------------------------------------------------------------------------------------------
@@ -223,8 +223,7 @@ class MapView {
     this.sent = ++lastNumber;
     this.marks = any ? encodeBits(marked) : "";
     this.tell({ map: this.data.id, number: this.sent, rows: this.marks });
-    this.recolour();
-    this.draw();
+    this.redraw();
   }
 
   selectRows(rows, add) {
@@ -232,12 +231,20 @@ class MapView {
     this.select((row) => chosen.has(row), add);
   }
 
+  // Nothing is selected or highlighted.
   clear() {
+    const lit = this.lit.length;
+    this.lit = [];
     if (this.marked) this.select(() => false);
+    else if (lit) this.redraw();
   }
 
   highlight(code) {
     this.lit = this.lit.includes(code) ? this.lit.filter((other) => other !== code) : [...this.lit, code];
+    this.redraw();
+  }
+
+  redraw() {
     this.recolour();
     this.draw();
   }

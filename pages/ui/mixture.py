@@ -19,7 +19,7 @@ def mixture(clusters: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     code, names = pd.factorize(labels, sort=True)
     pair, n = np.unique(clusters.astype(np.int64) * len(names) + code, return_counts=True)
     sizes = pd.DataFrame({"cluster": pair // max(len(names), 1), "label": names[pair % max(len(names), 1)], "n": n})
-    by = sizes.sort_values("n", ascending=False, kind="stable").groupby("cluster")  # in which the most frequent label comes first
+    by = sizes.sort_values("n", ascending=False, kind="stable").groupby("cluster")  # its most frequent label comes first
     table = pd.DataFrame({"images": by["n"].sum(), "classes": by["label"].count(), "purity": by["n"].max() / by["n"].sum(),
                           "largest": by["label"].first()})
     return table[table["images"] > 1].sort_values(["purity", "images"], ascending=[True, False]).reset_index()
