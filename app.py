@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from hai_core.workspace import InputError
-from pages.ui import decide, sidebar, similar, state, welcome
+from pages.ui import decide, sidebar, similar, state, watch, welcome
 from pages.ui.text import text
 from pages.ui.words import say
 
@@ -39,6 +39,9 @@ with decide.notices(workspace):
         welcome.show()
     else:
         try:
+            watch.seen(workspace)
+            if page.url_path != "classes":  # where it would take a half-filled table away
+                watch.watch(workspace)
             similar.show(workspace)
             page.run()
         except InputError as problem:  # one sentence for the person; a bug keeps its traceback

@@ -30,7 +30,7 @@ def decide(workspace: Workspace, decisions: Sequence[Decision], note: str = "", 
         return None
     decisions = _about_what_is_shown(workspace, decisions)
     note = note or describe(decisions)
-    return _write(note, lambda: loaders.journal(workspace).append(
+    return _write(workspace, note, lambda: loaders.journal(workspace).append(
         decisions, loaders.catalog(workspace), author=state.author(), note=note, skip_invalid=asked > 0), asked)
 
 
@@ -45,7 +45,7 @@ def _about_what_is_shown(workspace: Workspace, decisions: Sequence[Decision]) ->
 
 
 def undo(workspace: Workspace, batch: str) -> Batch | None:
-    return _write(say("decide.undone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).undo(
+    return _write(workspace, say("decide.undone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).undo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
@@ -60,7 +60,7 @@ def undo_last(workspace: Workspace) -> list[str]:
 
 
 def redo(workspace: Workspace, batch: str) -> Batch | None:
-    return _write(say("decide.redone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).redo(
+    return _write(workspace, say("decide.redone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).redo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
@@ -69,13 +69,16 @@ def _note(workspace: Workspace, batch: str) -> str:
     return str(batches["note"].get(batch, "")) or say("decide.decisions")
 
 
-def _write(said: str, write: Callable[[], Batch], asked: int = 0) -> Batch | None:
+def _write(workspace: Workspace, said: str, write: Callable[[], Batch], asked: int = 0) -> Batch | None:
+    before = st.session_state.get(state.VERSION)
     try:
         batch = write()
     except InputError as refusal:
         st.session_state[state.PROBLEM] = str(refusal)
         return None
     st.session_state.pop(state.PROBLEM, None)
+    if before is not None and loaders.journal(workspace).version() == before + 1:  # else others wrote too: see pages.ui.watch
+        st.session_state[state.VERSION] = before + 1
     if asked:
         said = say("decide.bulk", note=said, changed=f"{batch.applied:,}", skipped=f"{asked - batch.applied:,}")
     st.session_state[state.NOTICE] = Notice(said, "" if batch.target else batch.id)

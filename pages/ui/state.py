@@ -16,6 +16,7 @@ AUTHOR = "author"  # str: who decides, as written in the journal
 NOTICE = "notice"  # pages.ui.toast.Notice: shown once on the next full run
 PROBLEM = "problem"  # str: a refused request, shown above the page once on the next full run
 SIMILAR = "similar"  # str: path of the image whose like are shown in a dialog
+VERSION = "version"  # int: of the journal, up to which this session's pages show or have written everything
 URL_WORKSPACE = "w"  # URL parameter: name of a workspace under the workspaces folder, or any other's full path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -167,6 +168,11 @@ def test_two_people_decide_at_the_same_time_and_nothing_is_lost_or_made_twice(
     made = live(workspace)
     assert len(made) == wanted
     assert len({path for _, path, _ in made}) == wanted
+    undone = Journal(workspace).undo(catalog=catalog.load(workspace), author="a third").target
+    back = next(d.path for d in Journal(workspace).entries().itertuples() if d.batch == undone)
+    badges = [page.locator(f"[data-testid=tile][data-path={json.dumps(back)}] .hg-badge") for page in pages]
+    shown = next(badge for badge in badges if badge.count())
+    expect(shown).to_contain_text("%", timeout=5000)  # its score again, without anything done in that browser
     for page in pages:
         page.context.close()
 
