@@ -21,10 +21,13 @@ from pages.ui.tiles import members
 from pages.ui.words import count, say
 
 SKIPPED, CHOSEN = "classes.skipped", "classes.chosen"
+LAST_SKIP = "classes.last-skip"  # tuple[pair, version of the journal]: what Undo takes back while nothing was decided since
 STRIP_IMAGES = 12
 SPEAKS = {1: ":green-badge", -1: ":orange-badge", 0: ":gray-badge"}
 KEPT_AS_EVIDENCE = ("score", "confusion_rate", "centroid_distance", "confusion_ab", "confusion_ba", "spread_ratio",
                     "name_similarity")  # columns that go into the journal with a decision
+READ = ("class_a", "class_b", "score", "confusion_ab", "confusion_ba", "joint", "overlap", "spread_ratio", "name_similarity",
+        "series_a", "series_b", "confusion_rate", "centroid_distance")  # columns of the table of all open pairs
 
 
 def draw_merges(workspace: Workspace) -> None:
@@ -44,7 +47,7 @@ def draw_merges(workspace: Workspace) -> None:
     if left.empty:
         return
     with st.expander(say("classes.all_open", n=f"{len(left):,}")):
-        st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, height=320,
+        st.dataframe(left.drop(columns="pair"), key="classes.proposals", hide_index=True, height=320, column_order=READ,
                      selection_mode="single-row", on_select=lambda: _choose(pairs), column_config=_columns(list(left.columns)))
 
 
@@ -68,14 +71,11 @@ def _none_left(workspace: Workspace, skipped: set[frozenset[str]]) -> None:
 
 
 def _columns(found: list[str]) -> dict[str, object]:
-    """How the table of all open pairs is headed; columns that are not for reading are left out."""
-    named, percent = ("class_a", "class_b", "series_a", "series_b"), ("confusion_ab", "confusion_ba", "confusion_rate")
-    read = (*named, *percent, "score", "joint", "overlap", "centroid_distance", "spread_ratio", "name_similarity")
-    shown: dict[str, object] = dict.fromkeys(found)
-    for name in filter(found.__contains__, read):
-        shown[name] = say(f"classes.{name}") if name in named else st.column_config.NumberColumn(
-            say(f"classes.{name}"), format="percent" if name in percent else "%.2f", help=say(f"classes.{name}_help"))
-    return shown
+    """How the table of all open pairs is headed."""
+    percent = ("confusion_ab", "confusion_ba", "confusion_rate")
+    return {name: say(f"classes.{name}") if name[:6] in ("class_", "series") else st.column_config.NumberColumn(
+                say(f"classes.{name}"), format="percent" if name in percent else "%.2f", help=say(f"classes.{name}_help"))
+            for name in READ if name in found}
 
 
 def _choose(pairs: list[frozenset[str]]) -> None:
@@ -110,14 +110,28 @@ def _answers(workspace: Workspace, names: list[str], short: Mapping[str, str], p
                  help=say("classes.keep_apart_help"),
                  args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=seen)]))
     skip.button(say("classes.skip"), key="classes.skip", shortcut="S", width="stretch", wrap=True,
-                help=say("classes.skip_help"), on_click=st.session_state[SKIPPED].add, args=(proposal["pair"],))
+                help=say("classes.skip_help"), on_click=_skip, args=(workspace, proposal["pair"]))
     with back:
         _undo_button(workspace)
 
 
 def _undo_button(workspace: Workspace) -> None:
     st.button(say("classes.undo"), key="classes.undo", shortcut="Z", width="stretch", help=say("classes.undo_help"),
-              on_click=undo_last, args=(workspace,))
+              on_click=_undo, args=(workspace,))
+
+
+def _skip(workspace: Workspace, pair: frozenset[str]) -> None:
+    st.session_state[SKIPPED].add(pair)
+    st.session_state[LAST_SKIP] = pair, loaders.journal(workspace).version()
+
+
+def _undo(workspace: Workspace) -> None:
+    """Take back what was done last: a skip, or else the newest decisions."""
+    pair, version = st.session_state.pop(LAST_SKIP, (None, None))
+    if pair in st.session_state[SKIPPED] and version == loaders.journal(workspace).version():
+        st.session_state[SKIPPED].discard(pair)
+    else:
+        undo_last(workspace)
 
 
 def _class(workspace: Workspace, name: str, size: int) -> None:

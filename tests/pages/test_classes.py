@@ -10,7 +10,8 @@ PROPOSALS = pd.DataFrame({
     "class_a": ["K5_2019", "K5_2019", "라브4, 5세대"], "class_b": ["K5_2021", "라브4, 5세대", "<img src=x onerror=alert(1)>"],
     "score": [0.9, 0.4, 0.7], "confusion_rate": [0.3, 0.1, 0.2], "centroid_distance": [0.02, 0.3, 0.1],
     "series_a": "", "series_b": "", "confusion": [0.9, 0.3, 0.2], "joint": 0.6, "overlap": 0.9,
-    "images_a": [4, 4, 4], "images_b": [5, 4, 4], "taken_ab": [3, 0, 1], "taken_ba": [0, 1, 0], "spread_ratio": [0.2, 1.4, 0.7]})
+    "images_a": [4, 4, 4], "images_b": [5, 4, 4], "taken_ab": [3, 0, 1], "taken_ba": [0, 1, 0],
+    "spread_ratio": [0.2, 1.4, 0.7]})
 
 
 def actions(workspace):
@@ -59,6 +60,17 @@ def test_an_answer_can_be_taken_back(page, workspace):
     page.button(key="classes.undo").click().run()
     assert actions(workspace) == []
     assert progress(page) == "0 of 2 pairs done"
+
+
+def test_undo_takes_back_a_skip_when_that_came_last(page, workspace):
+    page.button(key="classes.apart").click().run()
+    page.button(key="classes.skip").click().run()
+    assert page.success
+    page.button(key="classes.undo").click().run()
+    assert progress(page) == "1 of 2 pairs done"
+    assert "\\<img" in shown(page)
+    page.button(key="classes.undo").click().run()
+    assert actions(workspace) == []
 
 
 def test_skip_writes_nothing_and_can_be_taken_back(page, workspace):
