@@ -1,16 +1,11 @@
 // Browser side of pages/ui/image_map.py: a MapView per mounted map, and a mailbox by which all comes that changes often: what is
-// selected, and pictures of hovered points. image_map_points.js and image_map_legend.js come before, in one module.
+// selected, and pictures of hovered points. The other image_map_*.js come before, in one module.
 
 const views = new WeakMap();
-const mailboxes = new Map(); // key of a map -> Mailbox
 
 const CLEARLY = ["#e4572e", "#2e86de", "#2ca58d", "#f2b134", "#8e5bd0", "#d6458b", "#6aa31f", "#00a3c4", "#b06a2c", "#7a7f87"];
 const GREY = "#969ba0";
 const QUICK = 14; // milliseconds: what takes longer to draw is moved as a picture while it moves, and drawn when it rests
-const HOVER_WAIT = 60; // milliseconds that the pointer rests before a picture is asked for
-const AHEAD = 6; // pictures asked for at once: of the point in question and those around it
-const PATIENCE = 4000; // milliseconds after which a picture is asked for again though no answer came
-const KEPT = 2000; // pictures kept
 let lastNumber = Date.now(); // of a selection; no two of a session have the same
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -28,53 +23,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => view.remove();
 }
 
-function mailbox(key) {
-  if (!mailboxes.has(key)) mailboxes.set(key, new Mailbox());
-  return mailboxes.get(key);
-}
-
-class Mailbox {
-  constructor() {
-    this.pictures = new Map(); // row -> { row, src, path, label }
-    this.news = null; // what Python said last: id (of the map), selected, answered
-    this.waiting = false; // for pictures
-    this.arrived = () => {};
-    this.pictured = () => {};
-  }
-
-  deliver(data, send) {
-    const first = !this.send;
-    this.send = send;
-    if (data.version !== this.version) this.pictures.clear();
-    this.version = data.version;
-    for (const tile of data.tiles) this.pictures.set(tile.row, tile);
-    while (this.pictures.size > KEPT) this.pictures.delete(this.pictures.keys().next().value);
-    this.news = data;
-    this.arrived();
-    if (data.tiles.length || first) this.stopWaiting();
-  }
-
-  ask(rows) {
-    if (!this.send || this.waiting) return;
-    this.waiting = true;
-    clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.stopWaiting(), PATIENCE);
-    this.send(rows.filter((row) => !this.pictures.has(row)));
-  }
-
-  stopWaiting() {
-    clearTimeout(this.patience);
-    this.waiting = false;
-    this.pictured();
-  }
-}
-
 class MapView {
   constructor(parent, mail) {
     this.parent = parent;
     this.mail = mail;
     mail.arrived = () => this.data && this.hear();
-    mail.pictured = () => this.showHover();
     this.lit = []; // codes that are highlighted, in the order of the clicks
     this.marked = null; // which rows are selected (N,), or null
     this.sent = 0; // number of the last selection that Python was told
@@ -96,15 +49,14 @@ class MapView {
     this.stage = make("div", "hm-stage");
     this.canvas = make("canvas", "hm-points", "", { "aria-hidden": "true" });
     this.over = make("canvas", "hm-over", "", { tabindex: "0", role: "application", "data-testid": "map-canvas" });
-    this.card = make("div", "hm-card", "", { "data-testid": "map-hover" });
-    this.card.hidden = true;
+    this.hover = new Hover(this);
     this.bar = make("div", "hm-bar", "", { role: "toolbar" });
     this.said = make("span", "hm-said", "", { "aria-live": "polite", "data-testid": "map-selected" });
     this.legend = new Legend({
       highlight: (code) => this.highlight(code),
       select: (code, add) => this.select((row) => this.code[row] === code, add),
     });
-    this.stage.append(this.canvas, this.over, this.card);
+    this.stage.append(this.canvas, this.over, this.hover.card);
     const [body, left] = [make("div", "hm-body"), make("div", "hm-left")];
     left.append(this.bar, this.stage);
     body.append(left, this.legend.root);
@@ -307,7 +259,7 @@ class MapView {
   // After pan or zoom: where drawing takes long, the last picture is moved, and drawn anew when the map rests.
   moved() {
     this.placed = true;
-    this.hideHover();
+    this.hover.hide();
     if (!this.picture || this.took < QUICK) return this.draw();
     const { scale, x, y } = this.picture;
     const factor = this.view.scale / scale;
@@ -362,9 +314,9 @@ class MapView {
       pen.stroke();
       pen.setLineDash([]);
     }
-    if (this.hovered !== undefined) {
+    if (this.hover.row !== undefined) {
       pen.beginPath();
-      pen.arc(...this.onCanvas(this.hovered), this.radius() + 3 * this.ratio, 0, 2 * Math.PI);
+      pen.arc(...this.onCanvas(this.hover.row), this.radius() + 3 * this.ratio, 0, 2 * Math.PI);
       pen.stroke();
     }
   }
@@ -374,10 +326,10 @@ class MapView {
   listen() {
     const { over } = this;
     over.addEventListener("pointerdown", (event) => this.press(event));
-    over.addEventListener("pointermove", (event) => (this.drag ? this.dragTo(event) : this.hover(event)));
+    over.addEventListener("pointermove", (event) => (this.drag ? this.dragTo(event) : this.hover.look(event)));
     over.addEventListener("pointerup", (event) => this.release(event));
     over.addEventListener("pointercancel", () => this.endDrag());
-    over.addEventListener("pointerleave", () => this.hideHover());
+    over.addEventListener("pointerleave", () => this.hover.hide());
     over.addEventListener("dblclick", () => this.clear());
     over.addEventListener("keydown", (event) => this.keydown(event));
     over.addEventListener("wheel", (event) => {
@@ -397,7 +349,7 @@ class MapView {
     event.preventDefault(); // no text is marked while dragging, and the middle button does not scroll
     this.over.focus({ preventScroll: true });
     this.over.setPointerCapture(event.pointerId);
-    this.hideHover();
+    this.hover.hide();
     const pans = this.pans || event.shiftKey || event.button === 1;
     this.drag = { last: this.at(event), lasso: pans ? null : [this.at(event)], way: 0 };
     this.over.classList.toggle("hm-held", pans);
@@ -446,48 +398,8 @@ class MapView {
     event.preventDefault();
   }
 
-  // --- hover -------------------------------------------------------------------------------------------------------------
-
   near(event, most) {
     const reach = (this.radius() + 8 * this.ratio) / this.view.scale;
     return this.points.nearest(...this.place(...this.at(event)), reach, most, this.isShown);
-  }
-
-  hover(event) {
-    if (!this.points || !this.view) return;
-    const near = this.near(event, AHEAD);
-    if (near[0] === this.hovered) return;
-    clearTimeout(this.waiting);
-    this.hovered = near[0];
-    this.drawOver();
-    if (this.hovered === undefined) return this.hideHover();
-    this.around = near;
-    this.waiting = setTimeout(() => this.showHover(), HOVER_WAIT);
-  }
-
-  showHover() {
-    if (this.hovered === undefined) return;
-    const tile = this.mail.pictures.get(this.hovered);
-    if (!tile) {
-      this.card.hidden = true;
-      return this.mail.ask(this.around);
-    }
-    const image = make("img", "", "", { alt: "" });
-    if (tile.src) image.src = tile.src;
-    this.card.replaceChildren(...(tile.src ? [image] : []), make("div", "hm-label", tile.label), make("div", "hm-path", tile.path));
-    this.card.hidden = false;
-    const [x, y] = this.onCanvas(this.hovered).map((pixels) => pixels / this.ratio);
-    const { clientWidth: width, clientHeight: height } = this.stage;
-    const right = x < width - this.card.offsetWidth - 20;
-    this.card.style.left = `${right ? x + 14 : Math.max(0, x - this.card.offsetWidth - 14)}px`;
-    this.card.style.top = `${Math.max(4, Math.min(y - 30, height - this.card.offsetHeight - 4))}px`;
-  }
-
-  hideHover() {
-    clearTimeout(this.waiting);
-    this.card.hidden = true;
-    if (this.hovered === undefined) return;
-    this.hovered = undefined;
-    this.drawOver();
   }
 }

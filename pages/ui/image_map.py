@@ -1,6 +1,6 @@
 """The map of images: points on a canvas with lasso, zoom and a searchable legend, in one component.
 
-The browser side is image_map.css, image_map_points.js, image_map_legend.js and image_map.js. Points travel as base64 of
+The browser side is image_map.css and image_map*.js, of which image_map.js comes last. Points travel as base64 of
 little-endian uint16, and what is selected as bits of the rows of the very table that was sent, named by its digest.
 """
 
@@ -32,7 +32,7 @@ HOVERED = 16  # thumbnails that are sent at once
 _here = Path(__file__).parent
 _component = st.components.v2.component(
     "hai_map", css=(_here / "image_map.css").read_text("utf-8"), isolate_styles=False,
-    js="".join((_here / f"image_map{part}.js").read_text("utf-8") for part in ("_points", "_legend", "")))
+    js="".join((_here / f"image_map{part}.js").read_text("utf-8") for part in ("_points", "_legend", "_hover", "")))
 
 
 @dataclass(frozen=True)
