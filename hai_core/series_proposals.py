@@ -101,7 +101,7 @@ def continued(proposal: Mapping[str, str], series: Mapping[str, str]) -> dict[st
 def class_centroids(features: Features, codes: npt.NDArray[np.int64], count: int) -> Floats:
     """Mean features of each class, of length 1: (count, D). `codes` (N,) the class of each image, -1 for none.
 
-    Images without features are left out. One pass over the stored features: 0.2 s at 33,000 images of 1,280 numbers.
+    Images without features are left out. One pass over the stored features: 0.1 s at 33,000 images of 1,280 numbers.
     """
     total: npt.NDArray[np.float64] | None = None
     for number, images in features.parts:
@@ -131,20 +131,23 @@ def separations(classes: Sequence[str], centroids: Floats, series: Mapping[str, 
     `min_to_other` over pairs with a class outside, and `nearest`, that class. Classes without features are left out; those
     without a series are outside of all.
     """
-    known = centroids.any(axis=1)
-    names = np.array(classes, dtype=object)[known]
+    known = np.flatnonzero(centroids.any(axis=1)).tolist()
     distances = _distances(centroids[known])
-    of = [series.get(name, "") for name in names]
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, number in enumerate(known):
+        rows_of[series.get(classes[number], "")].append(row)
     rows = []
-    for name in sorted(set(of) - {""}):
-        own = np.array([called == name for called in of])
-        within = distances[np.ix_(own, own)][np.triu_indices(own.sum(), 1)]
-        outside = distances[np.ix_(own, ~own)]
-        nearest = names[~own][outside.min(axis=0).argmin()] if outside.size else ""
-        rows.append((name, int(own.sum()), within.mean() if len(within) else np.nan, within.min() if len(within) else np.nan,
-                     outside.min() if outside.size else np.nan, nearest))
+    for name, own in rows_of.items():
+        block = distances[own]  # (own, K)
+        within = block[:, own][np.triu_indices(len(own), 1)]
+        block[:, own] = np.inf
+        least = block.min(axis=0)
+        nearest = int(least.argmin())
+        alone = len(own) == len(known)
+        rows.append((name, len(own), within.mean() if len(within) else np.nan, within.min() if len(within) else np.nan,
+                     np.nan if alone else least[nearest], "" if alone else classes[known[nearest]]))
     table = pd.DataFrame(rows, columns=["series", "classes", *MEASURES, "nearest"])
-    return table.sort_values(["min_to_other", "series"], kind="stable", ignore_index=True)
+    return table[table["series"] != ""].sort_values(["min_to_other", "series"], kind="stable", ignore_index=True)
 
 
 def subdivide(classes: Sequence[str], centroids: Floats, series: Mapping[str, str], distance: float) -> dict[str, str]:
