@@ -102,6 +102,9 @@ def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
     tiles["badge"] = [_decided(row) or evidence.percent(row.score) for row in shown.itertuples()]
     tiles["tone"] = ["bad" if row.excluded else "good" if not row.open else "" for row in shown.itertuples()]
     tiles["evidence"] = [{"kind": kind, "score": float(score)} for score in shown["score"]]
+    if kind == "noise":
+        tiles["evidence"] = [told | {"suggested": name}
+                             for told, name in zip(tiles["evidence"], shown["suggested_label"], strict=True)]
     return tiles
 
 

@@ -11,8 +11,12 @@ LOOKED_AT = 500  # decisions among which they are looked for
 
 
 def recent_labels(decisions: Sequence[Decision], author: str, mapping: Mapping[str, str]) -> list[str]:
-    """The labels that `author` gave last, newest first, called as their classes are now, without dropped ones."""
-    own = (d.value for d in reversed(decisions[-LOOKED_AT:]) if d.action == "relabel" and d.author == author)
+    """The labels that `author` chose last, newest first, called as their classes are now, without dropped ones.
+
+    A suggestion that was accepted was not chosen: it would crowd out what is.
+    """
+    own = (d.value for d in reversed(decisions[-LOOKED_AT:])
+           if d.action == "relabel" and d.author == author and d.value != d.evidence.get("suggested"))
     given = (mapping.get(name, name) for name in own)
     return list(dict.fromkeys(name for name in given if name))[:RECENT]
 

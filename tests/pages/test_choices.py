@@ -19,6 +19,11 @@ def test_recent_labels_are_called_as_they_are_now_and_dropped_ones_are_out():
     assert recent_labels(given("old", "gone"), "me", {"old": "new", "gone": ""}) == ["new"]
 
 
+def test_accepted_suggestions_are_no_recent_choice():
+    decisions = [Decision("relabel", path=value, value=value, author="me", evidence={"suggested": "a"}) for value in "ab"]
+    assert recent_labels(decisions, "me", {}) == ["b"]
+
+
 def test_few_recent_labels_are_offered():
     assert recent_labels(given(*"abcdefghij"), "me", {}) == list("jihgfedcba")[:RECENT]
 

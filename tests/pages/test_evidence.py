@@ -59,7 +59,7 @@ def test_neighbours_say_which_label_they_have():
     tiles = neighbour_tiles(found, np.array(["A", "B", "C", ""], object), "A", "B")
     assert tiles["caption"].tolist() == ["A", "B", "C", "no label"]
     assert tiles["tone"].tolist() == ["good", "warn", "", ""]
-    assert tiles["badge"].tolist() == ["same label", "suggested", "", ""]
+    assert tiles["badge"].tolist() == ["given", "suggested", "", ""]
     assert neighbour_tiles(found, np.array(["A", "B", "C", ""], object), "A", "")["tone"].tolist() == ["good", "", "", ""]
 
 
