@@ -82,7 +82,8 @@ def main() -> None:
         return
     runs = loaders.runs(workspace)
     job_panel(workspace, ["train", "embed"], done=False, key="training.jobs")
-    run_view.draw_learning(workspace)
+    with st.container():  # always there, so that the form below stays as it is when the training ends
+        run_view.draw_learning(workspace)
     with st.expander("New run", expanded=runs.empty, icon=":material/add:"):
         draw_new_run(workspace, manifests)
     if runs.empty:

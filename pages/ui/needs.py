@@ -45,9 +45,14 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame:
             progress.start_button(say("needs.look", what=what), workspace, find_command(workspace, kind), f"need-{kind}")
         progress.job_panel(workspace, "find" if busy else f"find {kind}", ended=int(not busy), key=f"need-{kind}")
         st.stop()
-    if not loaders.findings_are_current(kind, workspace):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f":material/update: {say('needs.outdated')}", width="stretch")
-            progress.start_button(say("needs.again"), workspace, find_command(workspace, kind), f"again-{kind}", primary=False)
-        progress.job_panel(workspace, f"find {kind}", ended=0, key=f"again-{kind}")
+    with st.container():  # always there, so that what stands below stays as it is when this goes
+        if not loaders.findings_are_current(kind, workspace):
+            _offer_again(kind, workspace)
     return table
+
+
+def _offer_again(kind: str, workspace: Workspace) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/update: {say('needs.outdated')}", width="stretch")
+        progress.start_button(say("needs.again"), workspace, find_command(workspace, kind), f"again-{kind}", primary=False)
+    progress.job_panel(workspace, f"find {kind}", ended=0, key=f"again-{kind}")

@@ -53,7 +53,8 @@ def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: in
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     active = any(job.active for job in _jobs(workspace, kinds))
-    st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, done, active, key)
+    with st.container():  # always there: panels that come and go would have the browser build what stands below them anew
+        st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, done, active, key)
 
 
 def _jobs(workspace: Workspace, kinds: Sequence[str]) -> list[Job]:
@@ -94,8 +95,8 @@ def show_job(workspace: Workspace, job: Job, key: str) -> None:
             st.error(_last_words(job))
         elif job.state == "died":
             st.warning(say("progress.died_hint"))
-        st.code(job.command, language=None, wrap_lines=True)
         with st.expander(say("progress.log"), expanded=job.state == "failed"):
+            st.code(job.command, language=None, wrap_lines=True)
             st.code(job.log() or say("progress.empty_log"), language=None, height=240)
 
 

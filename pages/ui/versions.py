@@ -16,7 +16,7 @@ from pages.ui.freezing import change_counts
 from pages.ui.text import count, text
 from pages.ui.words import say
 
-LISTED = 6  # versions of the line before the older ones are asked for: each is compared with the one before it
+LISTED = 5  # versions of the line before the older ones are asked for: each is compared with the one before it
 ALL = "manifest.all"  # session key: bool, whether the whole line is shown
 SHOWN_RUNS = 3
 ONLY_WHEN_SOME = ("excluded", "relabelled", "unreadable", "unlabelled", "merged_classes", "dropped_classes", "stale_decisions")
