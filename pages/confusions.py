@@ -17,6 +17,7 @@ from pages.ui.plots import confusion_matrix, picked
 from pages.ui.progress import job_panel
 from pages.ui.text import WRAPPED, bold, count, shortened_apart, text
 from pages.ui.tiles import classes, tiles
+from pages.ui.words import say
 
 MATRIX, PAIRS, CELL, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.cell", "confusions.gallery"
 CHOSEN = "confusions.chosen"  # int: how often a cell was chosen
@@ -45,23 +46,23 @@ def choose_pair(pairs: pd.DataFrame) -> None:
 def draw_matrix(found: Answers) -> Matrix:
     limit = SHOWN_CLASSES
     if len(found.classes) > SHOWN_CLASSES:
-        limit = st.slider("Classes shown", 20, min(len(found.classes), 150), SHOWN_CLASSES, 10, key="confusions.limit",
-                          help="Those with most errors; all others are added up in one row and column.")
+        limit = st.slider(say("confusions.limit"), 20, min(len(found.classes), 150), SHOWN_CLASSES, 10, key="confusions.limit",
+                          help=say("confusions.limit_help"))
     matrix = arranged(found.counts, found.classes, limit)
     st.plotly_chart(confusion_matrix(matrix.counts, matrix.names), key=MATRIX, on_select=choose_on_matrix,
                     selection_mode="points", config=MATRIX_CONFIG,
-                    alt=f"Confusion matrix of {count(len(matrix.names), 'class')}")
+                    alt=say("confusions.matrix", classes=count(len(matrix.names), "class")))
     return matrix
 
 
 def draw_reports(found: Answers) -> None:
-    columns = {"loss": st.column_config.NumberColumn("loss", format="%.3f", help="Mean over its images, nats."),
-               **{name: st.column_config.NumberColumn(name.replace("_", " "), format="percent")
+    columns = {"loss": st.column_config.NumberColumn(say("confusions.loss"), format="%.3f", help=say("confusions.loss_help")),
+               **{name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="percent")
                   for name in ("precision", "recall", "class_accuracy")}}
-    with st.expander(f"By class ({len(found.by_class):,}), the costliest first"):
+    with st.expander(say("confusions.by_class", n=f"{len(found.by_class):,}")):
         st.dataframe(found.by_class, hide_index=True, height=420, column_config=columns)
     if found.series:
-        with st.expander(f"By series ({len(found.by_series):,}), the costliest first"):
+        with st.expander(say("confusions.by_series", n=f"{len(found.by_series):,}")):
             st.dataframe(found.by_series, hide_index=True, height=420, column_config=columns)
 
 
@@ -70,10 +71,11 @@ def draw_pairs(found: Answers) -> None:
     st.dataframe(pairs.assign(rate=100 * pairs["rate"]), key=PAIRS, hide_index=True, height=WRAPPED * PAIRS_SHOWN + 36,
                  row_height=WRAPPED, selection_mode="single-row", column_order=["count", "rate", "class_a", "class_b"],
                  on_select=lambda: choose_pair(pairs), column_config={
-                     "class_a": st.column_config.TextColumn("Label", width=142),
-                     "class_b": st.column_config.TextColumn("Predicted", width=142),
-                     "count": st.column_config.NumberColumn("Images", width=58),
-                     "rate": st.column_config.NumberColumn("Rate", width=54, format="%.0f%%", help="Of the label's images.")})
+                     "class_a": st.column_config.TextColumn(say("confusions.label"), width=142),
+                     "class_b": st.column_config.TextColumn(say("confusions.predicted"), width=142),
+                     "count": st.column_config.NumberColumn(say("confusions.images"), width=58),
+                     "rate": st.column_config.NumberColumn(say("confusions.rate"), width=54, format="%.0f%%",
+                                                         help=say("confusions.rate_help"))})
 
 
 def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
@@ -81,8 +83,8 @@ def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
     cell = st.session_state.get(CELL)
     if cell is None or not set(cell) <= {*found.classes, *matrix.names}:
         rows = found.worst(WORST)
-        st.markdown(f"**The {count(len(rows), 'image')} whose label is least probable**")
-        st.caption("Click a cell of the matrix, or a row above, to see its images instead.")
+        st.markdown(f"**{say('confusions.worst', images=count(len(rows), 'image'))}**")
+        st.caption(say("confusions.worst_hint"))
     else:
         rows = found.rows(matrix.classes_of(cell[0]), matrix.classes_of(cell[1]))
         draw_cell(workspace, *cell, len(rows))
@@ -93,13 +95,14 @@ def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
 
 def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> None:
     title, clear = st.columns([6, 1], vertical_alignment="center")
-    answer = "predicted right" if label == predicted else f"predicted as {bold(predicted)}"
-    title.markdown(f"{bold(label)} {answer} · {count(size, 'image')}")
+    told = say("confusions.right", label=bold(label)) if label == predicted else say(
+        "confusions.wrong", label=bold(label), predicted=bold(predicted))
+    title.markdown(f"{told} · {count(size, 'image')}")
     clear.button("", key="confusions.close", icon=":material/close:", on_click=choose, args=(None,), type="tertiary",
-                 help="Back to the images whose label is least probable")
+                 help=say("confusions.back"))
     if label != predicted and {label, predicted} <= set(classes(workspace)):
-        with st.popover("Are they one class?", icon=":material/merge:"):
-            st.markdown(f"Merge {bold(label)} and {bold(predicted)} into one class, which keeps the name")
+        with st.popover(say("confusions.one_class"), icon=":material/merge:"):
+            st.markdown(say("confusions.merge", a=bold(label), b=bold(predicted)))
             called = dict(zip((label, predicted), shortened_apart([label, predicted], 40), strict=True))
             for keep, gone in ((label, predicted), (predicted, label)):
                 merge = Decision("merge", label=gone, value=keep, evidence={"page": "confusions", "images": size})
@@ -126,25 +129,25 @@ def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
     def move(selection: Selection) -> list[Decision]:
         return [Decision("relabel", path=path, value=predicted[path]) for path in selection.paths]
 
-    return [Action("move", "Relabel to predicted", move, key="m", primary=True), LABEL_OK, EXCLUDE, relabel(classes(workspace)),
+    return [Action("move", say("confusions.move"), move, key="m", primary=True), LABEL_OK, EXCLUDE, relabel(classes(workspace)),
             UNSURE]
 
 
 def main() -> None:
     workspace = state.workspace()
-    st.title("Confusions")
+    st.title(say("confusions.title"))
     needs.catalog(workspace)
     runs = loaders.runs(workspace)
     runs = runs[runs["state"] == FINISHED]
     if runs.empty:
-        st.info("Nothing to show before a first run is trained: this page reads its out-of-fold probabilities, "
-                "which come from members that did not train on the image.", icon=":material/grid_on:")
-        st.page_link("pages/training.py", label="Train a first run", icon=":material/model_training:")
+        st.info(say("confusions.no_runs"), icon=":material/grid_on:")
+        st.page_link("pages/training.py", label=say("confusions.train"), icon=":material/model_training:")
         job_panel(workspace, "train", ended=0, key="confusions.jobs")
         return
-    names = {row["path"]: f"{row['name']}  ·  log loss {row['log_loss']:.4f}  ·  {row['id']}"
+    names = {row["path"]: f"{row['name']} · {say('confusions.log_loss', value=format(row['log_loss'], '.4f'))} · {row['id']}"
              for row in runs.to_dict("records")}
-    run = st.selectbox("Run", list(names), format_func=names.__getitem__, key="confusions.run", on_change=choose, args=(None,))
+    run = st.selectbox(say("confusions.run"), list(names), format_func=names.__getitem__, key="confusions.run", on_change=choose,
+                       args=(None,))
     found = answers(run)
     left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
     with left:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hai_core.members.config import Config
+from pages.ui.words import say
 
 MAIN = ("recipes", "head", "loss", "epochs", "folds")  # shown at once; the others are folded away
 HIDDEN = ("name", "mode")
@@ -26,7 +27,7 @@ def form(base: Config, key: str) -> dict[str, Any]:
     for i, name in enumerate(field for field in MAIN if field != "recipes"):
         with columns[i % 2]:
             values[name] = _widget(name, fields[name], getattr(base, name), f"{key}.{name}")
-    with st.expander("More options"):
+    with st.expander(say("options.more")):
         columns = st.columns(2, gap="medium")
         section = values["head"]
         simple = [name for name in fields if name not in (*MAIN, *HIDDEN) and _section(fields[name]) is None]
@@ -41,7 +42,7 @@ def _section_form(section: str, base: Config, key: str) -> dict[str, Any]:
     model = _section(Config.model_fields[section])
     assert model is not None
     given = getattr(base, section) or model()
-    st.caption(f"Options of the {section} head")
+    st.caption(say("options.of_head", head=section))
     columns = st.columns(2, gap="medium")
     values = {}
     for i, (name, field) in enumerate(model.model_fields.items()):
@@ -65,12 +66,12 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         st.session_state.setdefault(key, value)
         value = None
     return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key,
-                           help=help, placeholder="none")
+                           help=help, placeholder=say("options.none"))
 
 
 def _recipes(field: FieldInfo, value: list[list[str]], key: str) -> list[list[str]]:
     lines = st.text_area("recipes", "\n".join(" + ".join(recipe) for recipe in value), key=key, height=68,
-                         help=f"One recipe a line, its backbones joined by +. {field.description}")
+                         help=f"{say('options.recipes')} {field.description}")
     return [[name.strip() for name in line.split("+") if name.strip()] for line in lines.splitlines() if line.strip()]
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.ui.text import count, plotly, shortened_apart
+from pages.ui.words import say
 
 GREY, BLUE, RED, GREEN, AMBER, VIOLET = "#9aa0a6", "#2f86a6", "#c75146", "#5a9a4d", "#d9922b", "#8a6fc4"
 # With transparency, so that few errors are faint and many are strong on light and on dark backgrounds alike.
@@ -47,8 +48,8 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height
     figure = go.Figure()
     figure.add_heatmap(z=diagonal, zmin=0, zmax=1, colorscale=_HITS, showscale=False, hoverinfo="skip", xgap=1, ygap=1)
     figure.add_heatmap(z=np.log10(off), zmin=0, zmax=np.log10(top), colorscale=_ERRORS, hoverinfo="skip", xgap=1, ygap=1,
-                       colorbar={"title": {"text": "images", "side": "top"}, "tickvals": np.log10(ticks), "ticktext": ticks,
-                                 "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom",
+                       colorbar={"title": {"text": say("plots.images"), "side": "top"}, "tickvals": np.log10(ticks),
+                                 "ticktext": ticks, "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom",
                                  "thickness": 8, "len": 0.45, "outlinewidth": 0})
     rows, columns = np.nonzero(counts)
     safe = np.array([plotly(name) for name in names], dtype=object)
@@ -62,33 +63,36 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], height
     labels = {"tickvals": list(range(k)), "ticktext": [plotly(name) for name in shortened_apart(names, 24)], "showgrid": False,
               "zeroline": False, "range": [-0.5, k - 0.5], "tickfont": {"size": 11 if k <= 40 else 8}}
     figure.update_layout(height=side, margin=_TOOLS, hovermode="closest", dragmode="pan", uirevision="matrix",
-                         xaxis=labels | {"title": {"text": "predicted"}, "tickangle": -60},
-                         yaxis=labels | {"title": {"text": "label"}, "range": [k - 0.5, -0.5]})
+                         xaxis=labels | {"title": {"text": say("plots.predicted")}, "tickangle": -60},
+                         yaxis=labels | {"title": {"text": say("plots.label")}, "range": [k - 0.5, -0.5]})
     return figure
 
 
 def _cell_text(n: int, total: int, label: str, predicted: str, hit: bool) -> str:
-    share = f"{n:,} of {total:,} ({n / total:.0%})"
-    return f"{label}<br>{share} right" if hit else f"label {label}<br>predicted {predicted}<br>{share}"
+    share = say("plots.share", n=f"{n:,}", total=f"{total:,}", rate=f"{n / total:.0%}")
+    if hit:
+        return f"{label}<br>{say('plots.right', share=share)}"
+    return f"{say('plots.labelled', name=label)}<br>{say('plots.predicted_as', name=predicted)}<br>{share}"
 
 
 def curves(history: pd.DataFrame, value: str, title: str, height: int = 260) -> go.Figure:
     """`value` over the epochs: a thin line a member, the mean of all thick. `history`: `member`, `epoch`, and the value."""
-    figure = go.Figure()
+    figure, epoch = go.Figure(), say("plots.epoch")
     for name, member in history.groupby("member", sort=False):
         figure.add_scatter(x=member["epoch"], y=member[value], mode="lines", line={"width": 1, "color": GREY}, opacity=0.7,
                            name=plotly(name), showlegend=False,
-                           hovertemplate=f"{plotly(name)}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>")
+                           hovertemplate=f"{plotly(name)}<br>{epoch} %{{x}}: %{{y:.4f}}<extra></extra>")
     mean = history.groupby("epoch")[value].mean()
     figure.add_scatter(x=mean.index, y=mean, mode="lines", line={"width": 3, "color": BLUE}, showlegend=False,
-                       hovertemplate="mean of the members<br>epoch %{x}: %{y:.4f}<extra></extra>")
+                       hovertemplate=f"{say('plots.mean')}<br>{epoch} %{{x}}: %{{y:.4f}}<extra></extra>")
     figure.update_layout(height=height, margin=_TITLED, title={"text": title, "font": {"size": 14}},
-                         xaxis={"title": {"text": "epoch"}})
+                         xaxis={"title": {"text": epoch}})
     return figure
 
 
 def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
     """Accuracy against confidence; the diagonal is calibrated. `bins`: name -> a row a bin: confidence, accuracy, images."""
+    confidence, accuracy = say("plots.confidence"), say("plots.accuracy")
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": GREY, "width": 1}, showlegend=False,
                        hoverinfo="skip")
@@ -97,10 +101,10 @@ def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
         figure.add_scatter(x=used["confidence"], y=used["accuracy"], mode="lines+markers",
                            customdata=[count(n, "image") for n in used["images"]],
                            name=plotly(name), marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
-                           hovertemplate="confidence %{x:.2f}, accuracy %{y:.2f}<br>%{customdata}<extra></extra>")
-    figure.update_layout(height=height, margin=_TITLED, title={"text": "Reliability", "font": {"size": 14}},
-                         xaxis={"title": {"text": "confidence"}, "range": [0, 1]},
-                         yaxis={"title": {"text": "accuracy"}, "range": [0, 1]},
+                           hovertemplate=f"{confidence} %{{x:.2f}}, {accuracy} %{{y:.2f}}<br>%{{customdata}}<extra></extra>")
+    figure.update_layout(height=height, margin=_TITLED, title={"text": say("plots.reliability"), "font": {"size": 14}},
+                         xaxis={"title": {"text": confidence}, "range": [0, 1]},
+                         yaxis={"title": {"text": accuracy}, "range": [0, 1]},
                          showlegend=len(bins) > 1,
                          legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"})
     return figure

@@ -17,38 +17,34 @@ from pages.ui import loaders
 from pages.ui.plots import NO_TOOLS, curves, reliability
 from pages.ui.progress import duration, job_panel, start_button
 from pages.ui.text import bold, text
+from pages.ui.words import say
 
 REFRESH_SECONDS = 2.0
 MLFLOW_PORT = 5000
-FIGURES = {  # key of the metrics -> name, how it is written, what it means
-    "log_loss": ("Log loss", "{:.4f}", "Nats, out of fold: every image is answered by members that did not train on it; "
-                 "weights and temperatures are cross-fitted. Lower is better."),
-    "accuracy": ("Accuracy", "{:.1%}", "Share of the images whose most probable class is their label, out of fold."),
-    "top5": ("Top 5", "{:.1%}", "Share of the images whose label is among the five most probable classes, out of fold."),
-    "ece": ("Calibration error", "{:.3f}", "How far stated probabilities are from how often they are right, 0 to 1, after "
-            "temperature scaling; 0 is calibrated."),
-    "holdout_log_loss": ("Holdout log loss", "{:.4f}", "On the images that no manifest ever trains on: by this one, compare "
-                         "runs on different manifests."),
-    "holdout_accuracy": ("Holdout accuracy", "{:.1%}", "On the images that no manifest ever trains on.")}
+FIGURES = {"log_loss": "{:.4f}", "accuracy": "{:.1%}", "top5": "{:.1%}", "ece": "{:.3f}", "holdout_log_loss": "{:.4f}",
+           "holdout_accuracy": "{:.1%}"}  # key of the metrics -> how it is written
 _SHOWN = ["name", "state", "started", "log_loss", "accuracy", "holdout_log_loss", "holdout_accuracy", "members", "classes",
           "images", "took", "manifest", "id"]
-COLUMNS = {
-    "name": "Configuration", "state": "State", "members": "Members", "classes": "Classes", "images": "Images", "took": "Took",
-    "manifest": "Manifest", "id": "Run", "started": st.column_config.DatetimeColumn("Started (UTC)", format="YYYY-MM-DD HH:mm"),
-    "log_loss": st.column_config.NumberColumn("Log loss", format="%.4f"),
-    "accuracy": st.column_config.NumberColumn("Accuracy", format="percent"),
-    "holdout_log_loss": st.column_config.NumberColumn("Holdout log loss", format="%.4f"),
-    "holdout_accuracy": st.column_config.NumberColumn("Holdout accuracy", format="percent")}
+
+
+def columns() -> dict[str, object]:
+    """The titles of the list of runs."""
+    numbers = {"log_loss": "%.4f", "accuracy": "percent", "holdout_log_loss": "%.4f", "holdout_accuracy": "percent"}
+    return {**{name: say(f"training.{name}") for name in ("name", "members", "classes", "images", "took", "manifest", "id")},
+            **{name: st.column_config.NumberColumn(say(f"training.{name}"), format=form) for name, form in numbers.items()},
+            "state": say("training.state"),
+            "started": st.column_config.DatetimeColumn(say("training.started"), format="YYYY-MM-DD HH:mm")}
 
 
 def listed(table: pd.DataFrame) -> pd.DataFrame:
     """The list of runs as it is shown."""
     shown = table.assign(took=[duration(seconds) for seconds in table["seconds"]], manifest=table["manifest"].str[:12],
+                         state=[say(f"training.{state}") for state in table["state"]],
                          started=pd.to_datetime(table["started"], utc=True).dt.tz_localize(None))
     return shown[_SHOWN]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the run…")
+@st.cache_resource(max_entries=8, show_spinner=False)
 def opened(path: str, key: object) -> Run:
     """The run in a folder; `key` is the stamp of its run.json."""
     return runs.load(path)
@@ -63,48 +59,50 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
         return
     draw_figures(run)
     left, right = st.columns(2, gap="large")
-    left.plotly_chart(curves(run.history, "log_loss", "Log loss on the fold left out"), key="training.curve",
-                      alt="Log loss of every member by epoch", config=NO_TOOLS)
-    right.plotly_chart(reliability({"out of fold": run.reliability}), key="training.reliability", alt="Reliability diagram",
-                       config=NO_TOOLS)
+    left.plotly_chart(curves(run.history, "log_loss", say("training.curve")), key="training.curve",
+                      alt=say("training.curve"), config=NO_TOOLS)
+    right.plotly_chart(reliability({say("training.out_of_fold"): run.reliability}), key="training.reliability",
+                       alt=say("plots.reliability"), config=NO_TOOLS)
     draw_members(run)
-    if st.button("See which classes it confuses", key="training.confusions", icon=":material/grid_on:"):
+    if st.button(say("training.confusions"), key="training.confusions", icon=":material/grid_on:"):
         st.session_state["confusions.run"] = row["path"]
         st.switch_page("pages/confusions.py")
 
 
 def draw_unfinished(workspace: Workspace, run: Run, state: str) -> None:
     if state == runs.RUNNING:
-        st.caption("It is still training.")
+        st.caption(say("training.still"))
         return
     if run.info["error"]:
         st.error(text(run.info["error"]))
-    st.caption("What finished is kept: the same command trains only the members that are missing.")
+    st.caption(say("training.kept"))
     argv = shlex.split(run.info["command"])[3:]  # after `python -m hai_core`
     if argv:
-        start_button("Go on with it", workspace, argv, key="training.resume")
+        start_button(say("training.go_on"), workspace, argv, key="training.resume")
 
 
 def draw_figures(run: Run) -> None:
     with st.container(horizontal=True, gap="large"):  # wraps in a narrow window
-        for key, (name, form, help) in FIGURES.items():
+        for key, form in FIGURES.items():
             if key in run.metrics:
-                st.metric(name, form.format(run.metrics[key]), help=help, width="content")
+                st.metric(say(f"training.{key}"), form.format(run.metrics[key]), width="content",
+                          help=say(f"training.{key}_help"))
 
 
 def draw_members(run: Run) -> None:
     members = pd.DataFrame([asdict(card) for card in run.cards])
-    with st.expander(f"Members ({len(members)})"):
+    with st.expander(say("training.members_of", n=len(members))):
         if len(run.recipes) > 1:
             st.dataframe(pd.DataFrame(run.recipes), hide_index=True, column_config={
-                "weight": st.column_config.ProgressColumn("weight", min_value=0, max_value=1, format="%.3f")})
+                "weight": st.column_config.ProgressColumn(say("training.weight"), min_value=0, max_value=1, format="%.3f")})
         st.dataframe(members, hide_index=True, column_config={
-            "weight": st.column_config.NumberColumn("weight", format="%.4f", help="In the ensemble; all of them sum to 1."),
-            "log_loss": st.column_config.NumberColumn("log loss", format="%.4f", help="On the fold left out, tempered."),
-            "accuracy": st.column_config.NumberColumn("accuracy", format="percent"),
-            "temperature": st.column_config.NumberColumn("temperature", format="%.3f"),
-            "seconds": st.column_config.NumberColumn("seconds", format="%.1f")})
-    with st.expander("Configuration and record"):
+            "weight": st.column_config.NumberColumn(say("training.weight"), format="%.4f", help=say("training.weight_help")),
+            "log_loss": st.column_config.NumberColumn(say("training.log_loss"), format="%.4f",
+                                                      help=say("training.tempered")),
+            "accuracy": st.column_config.NumberColumn(say("training.accuracy"), format="percent"),
+            "temperature": st.column_config.NumberColumn(say("training.temperature"), format="%.3f"),
+            "seconds": st.column_config.NumberColumn(say("training.seconds"), format="%.1f")})
+    with st.expander(say("training.record")):
         st.code(run.config.to_yaml(), language="yaml")
         st.code(run.info["command"], language=None, wrap_lines=True)
         recorded = ("manifest", "seed", "versions", "machine", "git", "started", "seconds")
@@ -122,13 +120,13 @@ def _learning(workspace: Workspace) -> None:
     going = table[table["state"] == runs.RUNNING]
     history = learned(Path(going["path"].iloc[0])) if len(going) else pd.DataFrame()
     if history.empty:
-        st.caption("Curves appear here when the first member is trained.")
+        st.caption(say("training.no_curves"))
         return
     left, right = st.columns(2, gap="large")
-    left.plotly_chart(curves(history, "log_loss", "Log loss on the fold left out"), key="training.live-loss",
-                      alt="Log loss of the members trained so far", config=NO_TOOLS)
-    right.plotly_chart(curves(history, "accuracy", "Accuracy on the fold left out"), key="training.live-accuracy",
-                       alt="Accuracy of the members trained so far", config=NO_TOOLS)
+    left.plotly_chart(curves(history, "log_loss", say("training.curve")), key="training.live-loss",
+                      alt=say("training.curve"), config=NO_TOOLS)
+    right.plotly_chart(curves(history, "accuracy", say("training.curve_accuracy")), key="training.live-accuracy",
+                       alt=say("training.curve_accuracy"), config=NO_TOOLS)
 
 
 def learned(run: Path) -> pd.DataFrame:
@@ -141,10 +139,9 @@ def draw_mlflow(workspace: Workspace) -> None:
     """Every run is mirrored to MLflow; its own pages are a server on this machine."""
     argv = ["tracking", "ui", "-w", str(workspace.root), "--port", str(MLFLOW_PORT)]
     with st.expander("MLflow"):
-        st.caption("Every run is mirrored to MLflow: parameters, metrics by epoch, the manifest as its data set, tables and "
-                   "plots. The runs here do not need it.")
+        st.caption(say("training.mlflow"))
         if any(job.active and job.argv == tuple(argv) for job in jobs.list_jobs(workspace)):
-            st.link_button("Open MLflow in the browser", f"http://127.0.0.1:{MLFLOW_PORT}", icon=":material/open_in_new:")
+            st.link_button(say("training.mlflow_open"), f"http://127.0.0.1:{MLFLOW_PORT}", icon=":material/open_in_new:")
         else:
-            start_button("Start MLflow's pages", workspace, argv, key="training.mlflow", primary=False)
+            start_button(say("training.mlflow_start"), workspace, argv, key="training.mlflow", primary=False)
         job_panel(workspace, "tracking", ended=0, key="training.mlflow-jobs")
