@@ -10,7 +10,7 @@ from pages.ui import loaders, needs, state
 from pages.ui.class_table import class_table, edits
 from pages.ui.decide import decide
 from pages.ui.merge_view import draw_merges
-from pages.ui.series_view import draw_series
+from pages.ui.series_view import draw_distances, draw_series
 from pages.ui.text import text
 from pages.ui.words import count, say
 
@@ -56,7 +56,7 @@ def draw_all(workspace: Workspace) -> None:
     draw_dropped(workspace)
 
 
-VIEWS = {"merges": draw_merges, "series": draw_series, "table": draw_all}
+VIEWS = {"merges": draw_merges, "series": draw_series, "distances": draw_distances, "table": draw_all}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def _names(a: str, b: str) -> Evidence:
     alike = similarity(a, b)
     if alike >= SAME_NAME:
         return Evidence(say("classes.evidence_same_name", figure=bold(f"{alike:.2f}")), 1)
-    only = [" ".join(n for n in numbers(one) if n not in numbers(other)) for one, other in ((a, b), (b, a))]
+    only = [" ".join((Counter(numbers(one)) - Counter(numbers(other))).elements()) for one, other in ((a, b), (b, a))]
     if all(only) and similarity(re.sub(r"\d+", " ", a), re.sub(r"\d+", " ", b)) >= SAME_NAME:
         return Evidence(say("classes.evidence_numbers", a=bold(only[0]), b=bold(only[1])), -1)
     return Evidence(say("classes.evidence_names", figure=bold(f"{alike:.2f}")))

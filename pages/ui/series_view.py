@@ -28,18 +28,20 @@ BINS = 24  # of the histogram of distances
 
 
 def draw_series(workspace: Workspace) -> None:
-    """The page's view of the series."""
-    names = classes(workspace)
-    centroids = class_centres(workspace)
-    st.subheader(say("series.propose"))
+    """The page's view of the series: what is proposed, and their file."""
     st.caption(say("series.propose_hint"))
-    _propose(workspace, names, centroids)
-    st.subheader(say("series.apart"))
+    _propose(workspace, classes(workspace), class_centres(workspace))
+    _files(workspace)
+
+
+def draw_distances(workspace: Workspace) -> None:
+    """The page's view of how far apart series are, and of their division. Apart from the other, since data grids give their
+    cells the same ids, which screen readers cannot do with twice on a page."""
+    centroids = class_centres(workspace)
     if centroids is None:
         _need_features(workspace, "series.apart-features")
     else:
-        _apart(workspace, names, centroids)
-    _files(workspace)
+        _apart(workspace, classes(workspace), centroids)
 
 
 def class_centres(workspace: Workspace) -> Floats | None:
@@ -164,12 +166,11 @@ def _division(workspace: Workspace, changed: dict[str, str], divided: dict[str, 
         return
     about = {proposals.parent(called) for called in changed.values()}
     parts = pd.DataFrame([(called, name) for name, called in divided.items() if proposals.parent(called) in about],
-                         columns=["part", "class"]).groupby("part", sort=True)["class"].agg(["size", ", ".join]).reset_index()
+                         columns=["part", "class"]).groupby("part", sort=True)["class"].agg([", ".join]).reset_index()
     many = count(len(about), "series")
     st.markdown(say("series.divided", series=many, classes=count(len(changed), "class")))
-    st.dataframe(parts, hide_index=True, height=min(36 * len(parts) + 40, 320), column_config={
-        "part": say("series.part"), "size": st.column_config.NumberColumn(say("series.classes"), width="small"),
-        "join": st.column_config.TextColumn(say("series.holds"), width="large")})
+    with st.container(height=min(40 * len(parts) + 60, 360), border=False):
+        st.table(pd.DataFrame({say("series.holds"): parts["join"].map(text).to_numpy()}, index=parts["part"].map(text)))
     st.button(say("series.save_division", series=many), key="series.save-division", type="primary", on_click=decide,
               args=(workspace, [series_decision(name, called) for name, called in sorted(changed.items())]))
 

@@ -4,7 +4,7 @@ import pytest
 from hai_core.decisions import Journal
 from hai_core.fold import fold
 from hai_core.records import Decision
-from pages.ui.proposals import pending
+from pages.ui.proposals import evidence, pending
 
 PROPOSALS = pd.DataFrame({
     "class_a": ["K5_2019", "K5_2019", "라브4, 5세대"], "class_b": ["K5_2021", "라브4, 5세대", "<img src=x onerror=alert(1)>"],
@@ -113,3 +113,30 @@ def test_pairs_are_counted_as_on_the_overview_and_the_less_likely_ones_can_be_ch
     less = open_page("classes", **{"classes.chosen": frozenset(("K5_2019", "라브4, 5세대"))})
     assert "less likely than not" in shown(less)
     assert "라브4" in shown(less)
+
+
+def pair(**columns):
+    return pd.Series({"class_a": "K5_2019", "class_b": "K5_2021", "score": 0.9, "taken_ab": 9, "images_a": 20, "taken_ba": 1,
+                      "images_b": 100, "confusion": 0.4, "joint": 0.1, "overlap": 0.9, "spread_ratio": 0.2} | columns)
+
+
+def test_evidence_says_which_way_and_what_for():
+    told = evidence(pair(), ["<a>", "b*c"])
+    assert told[0].text == "**9** of 20 images of \\<a\\> are taken for b\\*c."
+    assert told[1].text == "**1** of 100 images of b\\*c are taken for \\<a\\>."
+    assert [one.speaks for one in told] == [1, -1, 0, -1, 1, 0, -1]
+    assert [one.speaks for one in evidence(pair(taken_ba=10, spread_ratio=1.2), ["a", "b"])] == [1, 0, 0, -1, 1, -1, -1]
+
+
+@pytest.mark.parametrize(("a", "b", "speaks", "says"), [
+    ("RAV4_5세대", "라브4_5세대", 1, "written in two ways"),
+    ("RAV4_5세대", "라브4_4세대", -1, "only in numbers: **5** and **4**"),
+    ("K5_2019", "Opel_2021", 0, "Two different names"), ("K5", "K5_2021", 0, "Two different names")])
+def test_names_are_evidence_in_words(a, b, speaks, says):
+    told = evidence(pair(class_a=a, class_b=b), [a, b])[-1]
+    assert (told.speaks, says in told.text) == (speaks, True)
+
+
+def test_a_table_of_an_older_version_shows_what_it_has():
+    old = pair().drop(["taken_ab", "taken_ba", "images_a", "images_b", "spread_ratio"])
+    assert len(evidence(old, ["a", "b"])) == 4
