@@ -146,8 +146,8 @@ def main() -> None:
         return
     names = {row["path"]: f"{row['name']} · {say('confusions.log_loss', value=format(row['log_loss'], '.4f'))} · {row['id']}"
              for row in runs.to_dict("records")}
-    run = st.selectbox(say("confusions.run"), list(names), format_func=names.__getitem__, key="confusions.run", on_change=choose,
-                       args=(None,))
+    run = st.selectbox(say("confusions.run"), list(names), format_func=names.__getitem__, key="confusions.run",
+                       on_change=choose, args=(None,))
     found = answers(run)
     left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
     with left:

@@ -12,7 +12,7 @@ from hai_core import demo, jobs
 from hai_core.decisions import Curation
 from hai_core.records import OK
 from hai_core.workspace import Workspace
-from pages.ui import loaders, needs, progress, review, state
+from pages.ui import loaders, needs, pace, progress, review, state
 from pages.ui.activity import OTHERS, activity, per_hour
 from pages.ui.gallery import strip
 from pages.ui.text import bold, count, text
@@ -128,8 +128,15 @@ def _left_to_review(workspace: Workspace, todo: dict[str, review.Progress | None
             elif not done.total:
                 st.caption(say("overview.none_found"))
             else:
-                st.progress(done.done / done.total,
-                            text=say("overview.done", done=f"{done.done:,}", total=count(done.total, place.unit)))
+                st.progress(done.done / done.total, text=_how_far(workspace, done, place.unit))
+
+
+def _how_far(workspace: Workspace, done: review.Progress, unit: str) -> str:
+    """How many are done, and about how long the others take this person, once that can be told from the last decisions."""
+    told = {"done": f"{done.done:,}", "total": count(done.total, unit)}
+    minutes = pace.minutes_left(loaders.batches(workspace), state.author(), done.left, per_image=unit == "image")
+    return say("overview.done", **told) if minutes is None else say(
+        "overview.done_left", **told, time=progress.duration(60 * minutes))
 
 
 def _shortcuts(workspace: Workspace) -> None:

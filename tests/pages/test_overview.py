@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hai_core import jobs
+from hai_core import decisions, jobs
 from hai_core.decisions import Journal
 from hai_core.demo.plan import TRUTH
 from hai_core.records import Decision
@@ -194,3 +194,14 @@ def test_the_page_speaks_korean(open_page, workspace, images):
     assert not app.exception
     assert "남은 검토" in sections(app)
     assert "Review" not in " ".join(element.value for element in [*app.markdown, *app.caption, *app.subheader])
+
+
+def test_how_long_the_rest_takes_is_told_at_the_persons_pace(open_page, workspace, images, store_findings, monkeypatch):
+    store_findings("noise", noise(images, flagged=20))
+    book = Journal(workspace)
+    for row in range(4):
+        monkeypatch.setattr(decisions, "_now", lambda row=row: f"2026-05-01T10:00:{10 * row:02}.000+00:00")
+        book.append([Decision("label_ok", path=images["path"][row])], images, author="tester")
+    assert "4 of 15 images done · about 2 min left" in [bar.proto.text for bar in open_page("overview").get("progress")]
+    app = open_page("overview", author="someone else")
+    assert "4 of 15 images done" in [bar.proto.text for bar in app.get("progress")]
