@@ -11,27 +11,17 @@ from pages.ui import decide, sidebar, similar, state, watch, welcome
 from pages.ui.text import text
 from pages.ui.words import say
 
-PAGES = {
-    "": [st.Page("pages/overview.py", title=say("app.overview"), icon=":material/home:", url_path="", default=True)],
-    say("app.review"): [
-        st.Page("pages/duplicates.py", title=say("app.duplicates"), icon=":material/filter_none:", url_path="duplicates"),
-        st.Page("pages/noise.py", title=say("app.noise"), icon=":material/label_off:", url_path="noise"),
-        st.Page("pages/clusters.py", title=say("app.clusters"), icon=":material/bubble_chart:", url_path="clusters"),
-        st.Page("pages/classes.py", title=say("app.classes"), icon=":material/account_tree:", url_path="classes"),
-    ],
-    say("app.train"): [
-        st.Page("pages/manifest.py", title=say("app.manifest"), icon=":material/inventory_2:", url_path="manifest"),
-        st.Page("pages/training.py", title=say("app.training"), icon=":material/model_training:", url_path="training"),
-        st.Page("pages/confusions.py", title=say("app.confusions"), icon=":material/grid_on:", url_path="confusions"),
-    ],
-    say("app.record"): [st.Page("pages/journal.py", title=say("app.journal"), icon=":material/history:", url_path="journal")],
-}
+PAGES = {  # in the order of the work
+    "overview": "home", "duplicates": "filter_none", "noise": "label_off", "clusters": "bubble_chart", "classes": "account_tree",
+    "manifest": "inventory_2", "training": "model_training", "confusions": "grid_on", "journal": "history"}
 
 UI = Path(__file__).parent / "pages" / "ui"
 st.set_page_config("HAI Workbench", UI / "icon.svg", layout="wide", initial_sidebar_state=248)
 st.logo(UI / "wordmark.svg", icon_image=UI / "icon.svg")
 st.html(UI / "style.css")
-page = st.navigation(PAGES)
+page = st.navigation([
+    st.Page(f"pages/{name}.py", title=say(f"app.{name}"), icon=f":material/{icon}:", default=name == "overview",
+            url_path="" if name == "overview" else name) for name, icon in PAGES.items()], expanded=True)
 workspace = state.current()
 sidebar.show(workspace)
 with decide.notices(workspace):

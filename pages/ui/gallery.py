@@ -104,8 +104,9 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
     bad or ''), `section`, `evidence` (dict, goes into the journal with a decision). Order is kept.
-    `sections`: columns `id`, `title`, `note`, `badge`, and if wanted `choose` (list of names) with `question`: the grid is divided by `tiles.section`, a click on an image toggles
-    whether it is kept (column `keep` of tiles at first), and pages count sections.
+    `sections`: columns `id`, `title`, `note`, `badge`, and if wanted `choose` (list of names) with `question`: the grid is
+    divided by `tiles.section`, a click on an image toggles whether it is kept (column `keep` of tiles at first), and pages
+    count sections.
     `describe`, `describe_sections`: make these columns from the rows of one page, so that the other pages cost nothing;
     then `tiles` needs only `section`, and `sections` only `id`, before.
     `inspector`: called with the path of the image in focus, draws beside the grid; a click then selects only that image.
@@ -207,7 +208,8 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
         "large": [_large(workspace, path) | {"flip": _is_mirrored(tiles, path)}
                   for path in st.session_state.get(f"{key}.large", ())],
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
-        "decided": st.session_state.get(f"{key}.decided"), "back": back, "asked_for": asked_for, "bulk": sections is None, "similar": similar,
+        "decided": st.session_state.get(f"{key}.decided"), "back": back, "asked_for": asked_for, "bulk": sections is None,
+        "similar": similar,
         "words": section("gallery"),
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)

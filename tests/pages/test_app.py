@@ -103,7 +103,7 @@ def test_the_picker_changes_the_workspace_and_the_url(app, workspace, monkeypatc
 def test_every_page_has_its_path():
     source = (repository_root() / "app.py").read_text("utf-8")
     for path in ("duplicates", "noise", "clusters", "classes", "manifest", "training", "confusions", "journal"):
-        assert f'url_path="{path}"' in source
+        assert f'"{path}": "' in source
         assert (repository_root() / "pages" / f"{path}.py").exists()
 
 
