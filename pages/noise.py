@@ -32,8 +32,7 @@ def main() -> None:
     st.title(say("noise.title"))
     catalog = needs.catalog(workspace)
     bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-    kind = bar.segmented_control(say("noise.kind"), KINDS, format_func=lambda name: say(f"noise.{name}"), default="noise",
-                                 required=True, key="kind", bind="query-params", label_visibility="collapsed")
+    kind = _kind(bar)
     findings = needs.findings(kind, workspace)
     curation = loaders.curation(workspace)
     table, key = review.image_review(kind, findings, catalog, curation), f"noise-{kind}"
@@ -42,6 +41,18 @@ def main() -> None:
         shown = _next_images(workspace, table, shown, key)
     galleries.gallery(workspace, shown, key, _actions(workspace, kind, shown, key), describe=partial(_tiles, kind), size=140,
                       inspector=lambda path: _inspect(workspace, kind, shown, path), empty=say("noise.empty"))
+
+
+def _kind(bar: DeltaGenerator) -> str:
+    """What is reviewed, chosen in `bar`; the address has it in no language (`bind` would have the text on the button)."""
+    asked = st.query_params.get("kind", "").lower()
+    st.session_state["kind"] = asked if asked in KINDS else st.session_state.get("kind", KINDS[0])
+
+    def chosen() -> None:
+        st.query_params["kind"] = st.session_state["kind"]
+
+    return bar.segmented_control(say("noise.kind"), KINDS, format_func=lambda name: say(f"noise.{name}"), required=True,
+                                 key="kind", on_change=chosen, label_visibility="collapsed")
 
 
 def _controls(bar: DeltaGenerator, workspace: Workspace, table: pd.DataFrame, key: str) -> pd.DataFrame:

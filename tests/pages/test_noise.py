@@ -135,6 +135,23 @@ def test_quality_is_reviewed_on_the_same_page(open_page, images, store_findings)
     assert [action["id"] for action in data["actions"]] == ["exclude", "quality_ok"]
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_address_says_what_is_reviewed_in_any_language(open_page, images, doubtful, store_findings, language):
+    store_findings("quality", images[["path", "label"]].assign(score=0.1, problem="dark", reason="dark"))
+    app = open_page("noise", language=language)
+    app.query_params["kind"] = "Quality"
+    assert [action["id"] for action in shown(app.run())[0]["actions"]] == ["exclude", "quality_ok"]
+
+
+def test_the_address_follows_the_choice(open_page, images, doubtful, store_findings):
+    store_findings("outliers", images[["path", "label"]].assign(score=0.1))
+    app = open_page("noise")
+    app.query_params["kind"] = "noise"
+    app.run().segmented_control(key="kind").set_value("outliers").run()
+    assert app.query_params["kind"] == "outliers"
+    assert "move" not in [action["id"] for action in shown(app)[0]["actions"]]
+
+
 def test_before_the_search_the_page_offers_it(open_page, workspace):
     app = open_page("noise")
     assert app.button(key="need-noise").label == "Look for labels that are probably wrong"
