@@ -59,13 +59,23 @@ def draw_all(workspace: Workspace) -> None:
 VIEWS = {"merges": draw_merges, "series": draw_series, "distances": draw_distances, "table": draw_all}
 
 
+def choose_view() -> str:
+    """One of VIEWS; the address has it in no language (`bind` would have the text on the button)."""
+    asked = st.query_params.get("view", "")
+    st.session_state["view"] = asked if asked in VIEWS else st.session_state.get("view", "merges")
+
+    def chosen() -> None:
+        st.query_params["view"] = st.session_state["view"]
+
+    return st.segmented_control(say("classes.view"), VIEWS, format_func=lambda name: say(f"classes.{name}"), required=True,
+                                key="view", on_change=chosen, label_visibility="collapsed")
+
+
 def main() -> None:
     workspace = state.workspace()
     st.title(say("classes.title"))
     needs.catalog(workspace)
-    view = st.segmented_control(say("classes.view"), VIEWS, format_func=lambda name: say(f"classes.{name}"), default="merges",
-                                required=True, key="view", bind="query-params", label_visibility="collapsed")
-    VIEWS[view](workspace)
+    VIEWS[choose_view()](workspace)
 
 
 main()
