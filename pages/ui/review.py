@@ -120,21 +120,19 @@ def duplicate_groups(images: pd.DataFrame, not_duplicates: set[frozenset[str]]) 
 
     A group is open while two of its images are neither excluded nor known to be no duplicates of each other.
     """
-    told = {path for pair in not_duplicates for path in pair}
     groups = images.groupby("group", sort=True).agg(
         size=("path", "size"), cross_class=("cross_class", "any"), strength=("strength", "min")).reset_index()
-    left = images[~images["excluded"]].groupby("group")["path"].agg(list)
-    groups["open"] = [_undecided(left.get(group, []), told, not_duplicates) for group in groups["group"]]
-    return groups.sort_values(["cross_class", "size", "strength", "group"], ascending=[False, False, False, True],
-                              ignore_index=True)
-
-
-def _undecided(paths: list[str], told: set[str], not_duplicates: set[frozenset[str]]) -> bool:
-    if len(paths) < 2:
-        return False
-    if any(path not in told for path in paths):
-        return True
-    return any(frozenset(pair) not in not_duplicates for pair in pairs(paths))
+    left = images.loc[~images["excluded"], ["group", "path"]]
+    told = left["path"].isin({path for pair in not_duplicates for path in pair})
+    rows = left.groupby("group").indices  # group -> rows of `left`
+    count = groups["group"].map(left["group"].value_counts()).fillna(0).to_numpy()
+    new = groups["group"].isin(left["group"][~told]).to_numpy()  # holds an image that is of no such pair
+    open_ = (count >= 2) & new
+    for at in np.flatnonzero((count >= 2) & ~new):
+        own = left["path"].iloc[rows[groups["group"].iat[at]]]
+        open_[at] = any(frozenset(pair) not in not_duplicates for pair in pairs(own))
+    return groups.assign(open=open_).sort_values(["cross_class", "size", "strength", "group"],
+                                                 ascending=[False, False, False, True], ignore_index=True)
 
 
 def pairs(paths: Iterable[str]) -> list[tuple[str, str]]:
