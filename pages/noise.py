@@ -30,12 +30,11 @@ AHEAD = 16  # images whose evidence is looked for in one go
 def main() -> None:
     workspace = state.workspace()
     st.title(say("noise.title"))
-    catalog = needs.catalog(workspace)
+    needs.catalog(workspace)
     bar = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     kind = _kind(bar)
-    findings = needs.findings(kind, workspace)
-    curation = loaders.curation(workspace)
-    table, key = review.image_review(kind, findings, catalog, curation), f"noise-{kind}"
+    needs.findings(kind, workspace)
+    table, key = loaders.image_review(kind, workspace), f"noise-{kind}"
     shown = _controls(bar, workspace, table, key)
     if kind == "noise":
         shown = _next_images(workspace, table, shown, key)

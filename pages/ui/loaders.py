@@ -22,6 +22,7 @@ from hai_core.decisions import Curation, Journal, fold
 from hai_core.findings import shortcuts as shortcut_detector
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
+from pages.ui import review
 
 _KEPT = 4  # results kept per loader: the few workspaces and kinds that are open at a time
 _NEAREST = 512  # images whose nearest ones are kept
@@ -125,6 +126,19 @@ def findings(kind: str, workspace: Workspace) -> pd.DataFrame | None:
 @st.cache_resource(max_entries=4 * _KEPT, show_spinner=False)
 def _findings(kind: str, _workspace: Workspace, key: tuple[Any, ...]) -> pd.DataFrame | None:
     return detectors.load(kind, _workspace)
+
+
+def image_review(kind: str, workspace: Workspace) -> pd.DataFrame:
+    """`review.image_review` of findings that are there."""
+    key = (*_catalog_key(workspace), journal(workspace).version(), stamp(workspace.findings / f"{kind}.parquet"))
+    return _image_review(kind, workspace, key)
+
+
+@st.cache_resource(max_entries=2 * _KEPT, show_spinner=False)
+def _image_review(kind: str, _workspace: Workspace, key: tuple[Any, ...]) -> pd.DataFrame:
+    found = findings(kind, _workspace)
+    assert found is not None
+    return review.image_review(kind, found, catalog(_workspace), curation(_workspace))
 
 
 def shortcuts(workspace: Workspace) -> list[tuple[str, str]]:

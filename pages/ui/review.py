@@ -56,7 +56,9 @@ def image_review(kind: str, findings: pd.DataFrame, catalog: pd.DataFrame, curat
         table = table[table["problem"] != "unreadable"].drop_duplicates("path")
         table["flagged"] = True
     elif kind == "noise":
-        table["suggested_label"] = [curation.mapping.get(name, name) for name in table["suggested_label"]]
+        codes, names = pd.factorize(table["suggested_label"])
+        now = pd.Series([curation.mapping.get(name, name) for name in names], dtype="str")
+        table["suggested_label"] = now.to_numpy()[codes]
         table["flagged"] &= ~(table["open"] & (table["suggested_label"] == table["now"]))
     elif kind == "outliers":
         table["flagged"] = np.arange(len(table)) < max(1, len(table) // 100)
