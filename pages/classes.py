@@ -56,19 +56,20 @@ def draw_all(workspace: Workspace) -> None:
     draw_dropped(workspace)
 
 
+ADDRESSED = "classes.addressed"  # str: the view that the address had when the page was drawn last
 VIEWS = {"merges": draw_merges, "series": draw_series, "distances": draw_distances, "table": draw_all}
 
 
 def choose_view() -> str:
     """One of VIEWS; the address has it in no language (`bind` would have the text on the button)."""
     asked = st.query_params.get("view", "")
-    st.session_state["view"] = asked if asked in VIEWS else st.session_state.get("view", "merges")
-
-    def chosen() -> None:
-        st.query_params["view"] = st.session_state["view"]
-
-    return st.segmented_control(say("classes.view"), VIEWS, format_func=lambda name: say(f"classes.{name}"), required=True,
-                                key="view", on_change=chosen, label_visibility="collapsed")
+    if asked in VIEWS and asked != st.session_state.get(ADDRESSED):
+        st.session_state["view"] = asked
+    st.session_state.setdefault("view", "merges")
+    view = st.segmented_control(say("classes.view"), VIEWS, format_func=lambda name: say(f"classes.{name}"), required=True,
+                                key="view", label_visibility="collapsed")
+    st.query_params["view"] = st.session_state[ADDRESSED] = view
+    return view
 
 
 def main() -> None:

@@ -99,14 +99,19 @@ def test_without_proposals_the_page_offers_to_look_for_them_and_has_the_table(op
     assert page.button(key="classes.save").disabled
 
 
-def test_the_address_names_the_view_in_no_language(open_page):
-    page = open_page("classes", language="ko")
-    page.query_params["view"] = "series"
-    assert page.run().button(key="series.save")
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_address_names_the_view_in_no_language(open_page, language):
+    page = open_page("classes", language=language)
+    assert page.query_params["view"] == "merges"
+    page.query_params["view"] = "table"
+    assert page.run().button(key="classes.save")
+
+
+def test_the_address_follows_the_choice(open_page):
+    page = open_page("classes")
     page.segmented_control(key="view").set_value("table").run()
     assert page.query_params["view"] == "table"
-    page.session_state["language"] = "en"
-    assert page.run().button(key="classes.save").label == "Save changes"
+    assert page.button(key="classes.save")
 
 
 def test_a_dropped_class_can_be_brought_back(open_page, workspace, images):
