@@ -6,7 +6,7 @@
 const views = new WeakMap();
 
 const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
-const PAUSE = 500; // milliseconds without a decision after which the list without the decided images is asked for
+const PAUSE = 2_000; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
 const TYPING = `input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable=true], [role=combobox],
@@ -111,6 +111,14 @@ class View {
 
   markDecided() {
     for (const [path, { badge, tone }] of Object.entries(this.data.decided || {})) this.setBadge(path, badge, tone);
+    for (const event of this.later.filter(({ type }) => type === "act")) this.markSaving([...event.paths, ...event.others]);
+  }
+
+  markSaving(paths) {
+    for (const path of paths) {
+      this.setBadge(path, say("saving"), "plain");
+      this.decided.add(path); // no second key is for it
+    }
   }
 
   setBadge(path, text, tone) {
@@ -196,6 +204,9 @@ class View {
     if (refused) {
       this.keys = [];
       this.later = [];
+      this.decided = new Set(Object.keys(this.data.decided || {}));
+      this.draw();
+      this.markDecided();
       if (about?.length) this.choose(about);
       this.mark();
     }
@@ -207,21 +218,20 @@ class View {
   // The images stay where they are while one decision follows another.
   refreshSoon() {
     clearTimeout(this.refresh);
-    const rest = this.paths().some((path) => !this.decided.has(path));
     this.refresh = setTimeout(() => {
       if (!this.root.isConnected || !this.decided.size) return;
       if (this.asked || this.root.querySelector(".hg-menu") || this.large?.open) this.refreshSoon();
       else this.send({ type: "refresh" });
-    }, rest ? PAUSE : 0);
+    }, this.waits() ? 0 : PAUSE);
   }
 
   replayKeys() {
     while (!this.waits() && this.keys.length) this.replay(this.keys.shift());
   }
 
-  // Whether a key has to wait: for an answer, or because the image in focus was decided and the list without it is to come.
+  // Whether keys have to wait: for an answer, or because every image here is decided and the next ones are to come.
   waits() {
-    return Boolean(this.asked) || this.decided.has(this.focused);
+    return (this.asked && this.asked.type !== "refresh") || this.paths().every((path) => this.decided.has(path));
   }
 
   giveUp() {
@@ -435,7 +445,7 @@ class View {
 
   commit(action, chosen, section, value) {
     const about = section ? [...chosen.paths, ...chosen.others] : chosen.paths;
-    for (const path of about) this.setBadge(path, say("saving"), "plain");
+    this.markSaving(about);
     const all = this.all && !section;
     if (!section) {
       if (!all) this.focused = this.after(chosen.paths);
@@ -458,11 +468,12 @@ class View {
     return this.data.tiles.find((tile) => tile.section === next)?.path || this.focused;
   }
 
-  // The image that follows the last of `chosen`: where images stay when they are decided, the focus goes on to it.
+  // The next image that is not decided yet, after the last of `chosen` or else before it.
   after(chosen) {
     const paths = this.paths();
     const last = Math.max(...chosen.map((path) => paths.indexOf(path)));
-    return paths[Math.min(last + 1, paths.length - 1)];
+    const open = (path) => !this.decided.has(path);
+    return paths.slice(last + 1).find(open) || paths.slice(0, last).reverse().find(open) || paths[Math.min(last + 1, paths.length - 1)];
   }
 
   // --- keys --------------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_the_next_page_is_shown_without_asking_the_server(page: Page, app: App) 
     page.keyboard.press("PageUp")
     expect(page.get_by_text("61–120 of 135")).to_be_visible()
     page.keyboard.press("PageUp")
-    settle(page)
+    expect(page.get_by_text("1–60 of 135")).to_be_visible()
     assert paths(page) == first
 
 
