@@ -1,6 +1,6 @@
 """The review pages in a real browser on a large workspace, beside a plain Streamlit page that shows the same thumbnails.
 
-    python -m benchmarks.review WORKSPACE [--turns 20] [--decisions 30] [--only gallery decisions pages map memory]
+    python -m benchmarks.review WORKSPACE [--turns 20] [--decisions 30] [--only gallery decisions map pages memory pair]
 
 WORKSPACE is made by benchmarks/review_workspace.py; it is copied, so that what is decided here is not kept. HAI_CACHE must be
 set as that script says. All times are by the browser's clock, from the key or click to the frame after every image on the page
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from hai_core.decisions import Journal
 from hai_core.workspace import Workspace
@@ -31,9 +31,9 @@ from tests.browser.conftest import ARGUMENTS
 from tests.browser.fetch import find
 
 PAGES = ("", "duplicates", "noise", "clusters", "classes", "manifest", "training", "confusions", "journal")
-PARTS = ("gallery", "decisions", "pages", "map", "memory")
+PARTS = ("gallery", "decisions", "map", "pages", "memory", "pair")
 PLAIN = Path(__file__).parent / "plain_gallery.py"
-# Resolves to the milliseconds from `act` until the first and the last image are others than before, and all are decoded and drawn.
+# Milliseconds from `act` until the first and the last image are others than before, and all are decoded and drawn.
 PAINTED = """async ([of, was, act]) => {
   const key = (image) => image && image.closest('[data-path]')?.dataset.path || image?.src;
   const start = performance.now();
@@ -84,6 +84,8 @@ def main() -> None:
                 pages(page, url)
             if "memory" in arguments.only:
                 memory(page, url, app)
+            if "pair" in arguments.only:
+                pair(browser, url, workspace, 500)
         finally:
             app.kill()
             browser.close()
@@ -141,7 +143,8 @@ def gallery(page: Page, url: str, workspace: Path, turns: int) -> None:
         page.wait_for_selector(THEIRS)
         settle(page, 2000)
         click = "[...document.querySelectorAll('button')].find((b) => b.textContent.includes('{}')).click()"
-        theirs = {name: several(turns, lambda _, name=name: timed(page, THEIRS, click.format(name))) for name in ("Next", "Far")}
+        theirs = {name: several(turns, lambda _, name=name: timed(page, THEIRS, click.format(name)))
+                  for name in ("Next", "Far")}
         theirs["Filter"] = several(turns, lambda _: timed_anew(page, plain_url, THEIRS, click.format("Filter")))
     finally:
         plain.kill()
@@ -204,28 +207,82 @@ def decisions(page: Page, url: str, workspace: Path, count: int) -> None:
 
 
 def image_map(page: Page, url: str) -> None:
-    """First paint of the map, and a lasso to the gallery beside it."""
-    took = []
-    for _ in range(3):
+    """First paint of the map, and a lasso of about 500 points to the painted gallery beside it."""
+    first, lasso = [], []
+    painted = "document.querySelector('[data-testid=map-selected]')?.textContent.includes('shown')"
+    for _ in range(5):
+        page.goto(url)
+        settle(page, 2000)
         start = time.perf_counter()
-        page.goto(f"{url}/clusters")
-        page.wait_for_selector("[data-testid=image-map][data-painted]")
-        took.append(1000 * (time.perf_counter() - start))
-        settle(page, 1500)
-    told("map: page opened to first paint", took)
+        page.locator('[data-testid=stSidebarNav] a[href*="/clusters"]').click()
+        page.wait_for_function(painted)
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        first.append(1000 * (time.perf_counter() - start))
+        settle(page, 1000)
+    told("map: click in the sidebar to first paint", first)
+    for i in range(10):
+        box = page.get_by_test_id("map-canvas").bounding_box()
+        assert box
+        x, y = box["x"] + (0.35 + 0.02 * i) * box["width"], box["y"] + 0.45 * box["height"]
+        side = 0.1 * box["width"]
+        before = page.evaluate(SHOWN, OURS)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for dx, dy in ((side, 0), (side, side), (0, side), (0, 2)):
+            page.mouse.move(x + dx, y + dy, steps=4)
+        took = page.evaluate(f"async (args) => {{ window.hai_took = ({PAINTED})(args); }}", [OURS, before, ""])
+        page.mouse.up()
+        took = float(page.evaluate("window.hai_took"))
+        lasso.append(took)
+        count = page.get_by_test_id("map-selected").inner_text()
+        settle(page, 500)
+    told(f"lasso ({count}) to gallery painted", lasso)
 
 
 def pages(page: Page, url: str) -> None:
-    """Each page opened from another one by a click in the sidebar, until its script has ended."""
+    """Each page opened from another one by a click in the sidebar, until its script has ended; the second time it is cached."""
     page.goto(url)
     settle(page, 3000)
-    for name in (*PAGES, *PAGES):
-        start = time.perf_counter()
-        page.locator(f'[data-testid=stSidebarNav] a[href$="/{name}"], [data-testid=stSidebarNav] a[href*="/{name}?"]').first.click()
-        settle(page, 100)
-        took = 1000 * (time.perf_counter() - start)
-        print(f"page {name or 'overview':12s} {took:6.0f} ms", flush=True)
-        page.wait_for_timeout(500)
+    for turn in ("first", "again"):
+        for name in PAGES:
+            start = time.perf_counter()
+            page.locator(f'[data-testid=stSidebarNav] a[href*="/{name}?"], [data-testid=stSidebarNav] a[href$="/{name}"]'
+                         ).first.click()
+            settle(page, 100)
+            print(f"page {name or 'overview':12s} {turn}  {1000 * (time.perf_counter() - start):6.0f} ms", flush=True)
+            page.wait_for_timeout(500)
+
+
+def pair(browser: Browser, url: str, workspace: Path, count: int) -> None:
+    """Two browsers decide at the same time, by keyboard, as fast as keys come."""
+    ours = [browser.new_context(viewport={"width": 1440, "height": 900}).new_page() for _ in range(2)]
+    for number, page in enumerate(ours):
+        page.goto(f"{url}/noise")
+        page.get_by_text("All images", exact=True).click()
+        page.wait_for_selector(OURS)
+        settle(page, 2000)
+        page.get_by_label("Images on a page").select_option("240")
+        settle(page, 2000)
+        page.get_by_label("Page", exact=True).fill(str(1 + 10 * number))
+        page.keyboard.press("Enter")
+        settle(page, 3000)
+        page.locator(OURS).first.click()
+    start, done = time.perf_counter(), [0, 0]
+    journal = Journal(Workspace.open(workspace))
+    while min(done) < count:
+        for number, page in enumerate(ours):
+            if done[number] and done[number] % 200 == 0:
+                page.keyboard.press("PageDown")
+                settle(page, 1500)
+                page.locator(OURS).first.click()
+            page.keyboard.press("x" if done[number] % 2 else "k")
+            done[number] += 1
+    deadline = time.monotonic() + 60
+    while len(journal.live()) < 2 * count and time.monotonic() < deadline:
+        time.sleep(0.2)
+    made = journal.live()
+    print(f"two browsers: {len(made)} of {2 * count} decisions in the journal, about {len({d.path for d in made})} images, in "
+          f"{time.perf_counter() - start:.0f} s", flush=True)
 
 
 def memory(page: Page, url: str, app: subprocess.Popen[bytes]) -> None:
