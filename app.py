@@ -13,7 +13,8 @@ from pages.ui.words import say
 
 PAGES = {  # in the order of the work
     "overview": "home", "duplicates": "filter_none", "noise": "label_off", "clusters": "bubble_chart",
-    "classes": "account_tree", "manifest": "inventory_2", "training": "model_training", "confusions": "grid_on", "journal": "history"}
+    "classes": "account_tree", "manifest": "inventory_2", "training": "model_training", "confusions": "grid_on",
+    "journal": "history"}
 
 UI = Path(__file__).parent / "pages" / "ui"
 st.set_page_config("HAI Workbench", UI / "icon.svg", layout="wide", initial_sidebar_state=248)

@@ -56,6 +56,8 @@ SHOWN = """(of) => {
   const images = [...document.querySelectorAll(of)];
   return [key(images[0]), key(images.at(-1))];
 }"""
+OPENED = """(title) => document.querySelector('h1')?.textContent === title && !document.querySelector('[data-stale=true]')
+  && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"""
 OURS, THEIRS = "[data-testid=gallery] .hg-frame img", "[data-testid=stImage] img"
 
 
@@ -230,17 +232,18 @@ def image_map(page: Page, url: str) -> None:
         page.mouse.down()
         for dx, dy in ((side, 0), (side, side), (0, side), (0, 2)):
             page.mouse.move(x + dx, y + dy, steps=4)
-        took = page.evaluate(f"async (args) => {{ window.hai_took = ({PAINTED})(args); }}", [OURS, before, ""])
+        page.evaluate(f"async (args) => {{ window.painted = ({PAINTED})(args); }}", [OURS, before, ""])
         page.mouse.up()
-        took = float(page.evaluate("window.hai_took"))
-        lasso.append(took)
+        lasso.append(float(page.evaluate("window.painted")))
         count = page.get_by_test_id("map-selected").inner_text()
         settle(page, 500)
+        page.get_by_test_id("map-canvas").press("Escape")
+        settle(page, 1000)
     told(f"lasso ({count}) to gallery painted", lasso)
 
 
 def pages(page: Page, url: str) -> None:
-    """Each page opened from another one by a click in the sidebar, until its script has ended; the second time it is cached."""
+    """Each page opened from another one by a click in the sidebar, until its script has ended; twice."""
     page.goto(url)
     settle(page, 3000)
     for turn in ("first", "again"):
@@ -248,7 +251,7 @@ def pages(page: Page, url: str) -> None:
             start = time.perf_counter()
             page.locator(f'[data-testid=stSidebarNav] a[href*="/{name}?"], [data-testid=stSidebarNav] a[href$="/{name}"]'
                          ).first.click()
-            settle(page, 100)
+            page.wait_for_function(OPENED, arg=name.capitalize() or "review")
             print(f"page {name or 'overview':12s} {turn}  {1000 * (time.perf_counter() - start):6.0f} ms", flush=True)
             page.wait_for_timeout(500)
 
