@@ -31,6 +31,7 @@ from tests.browser.conftest import ARGUMENTS
 from tests.browser.fetch import find
 
 PAGES = ("", "duplicates", "noise", "clusters", "classes", "manifest", "training", "confusions", "journal")
+A_PAGE = 50  # decisions of a person on a page of 60, before the next page
 PARTS = ("gallery", "decisions", "map", "pages", "memory", "pair")
 PLAIN = Path(__file__).parent / "plain_gallery.py"
 # Milliseconds from `act` until the first and the last image are others than before, and all are decoded and drawn.
@@ -264,25 +265,21 @@ def pair(browser: Browser, url: str, workspace: Path, count: int) -> None:
         page.get_by_text("All images", exact=True).click()
         page.wait_for_selector(OURS)
         settle(page, 2000)
-        page.get_by_label("Images on a page").select_option("240")
-        settle(page, 2000)
-        page.get_by_label("Page", exact=True).fill(str(1 + 10 * number))
+        page.get_by_label("Page", exact=True).fill(str(1 + 100 * number))
         page.keyboard.press("Enter")
         settle(page, 3000)
-        page.locator(OURS).first.click()
     start, done = time.perf_counter(), [0, 0]
     journal = Journal(Workspace.open(workspace))
     while min(done) < count:
         for number, page in enumerate(ours):
-            if done[number] and done[number] % 200 == 0:
+            if done[number] and done[number] % A_PAGE == 0:
                 page.keyboard.press("PageDown")
-                settle(page, 1500)
-                page.locator(OURS).first.click()
             page.keyboard.press("x" if done[number] % 2 else "k")
             done[number] += 1
-    deadline = time.monotonic() + 60
+            page.wait_for_timeout(50)
+    deadline = time.monotonic() + 300
     while len(journal.live()) < 2 * count and time.monotonic() < deadline:
-        time.sleep(0.2)
+        ours[0].wait_for_timeout(200)
     made = journal.live()
     print(f"two browsers: {len(made)} of {2 * count} decisions in the journal, about {len({d.path for d in made})} images, in "
           f"{time.perf_counter() - start:.0f} s", flush=True)

@@ -39,7 +39,7 @@ def main() -> None:
         st.success(say("duplicates.none"), icon=":material/check_circle:")
         return
     groups = _controls(bar, workspace, images, groups, findings)
-    gallery(workspace, images[images["group"].isin(groups["group"])], KEY, _actions(images), sections=groups,
+    gallery(workspace, images[images["group"].isin(groups["group"])], KEY, _actions(workspace, images), sections=groups,
             describe=partial(_tiles, workspace), describe_sections=partial(_sections, images), page_size=GROUPS_A_PAGE,
             size=190, empty=say("duplicates.nothing_left"))
 
@@ -94,16 +94,19 @@ def _histogram(strengths: np.ndarray, least: float) -> None:
     st.altair_chart(chart.properties(height=130))
 
 
-def _actions(images: pd.DataFrame) -> list[Action]:
-    excluded = set(images.loc[images["excluded"], "path"])
+def _actions(workspace: Workspace, images: pd.DataFrame) -> list[Action]:
     label = dict(zip(images["path"], images["now"], strict=True))
+
+    def excluded() -> set[str]:  # at the click: the page may be older than the last decisions
+        return set(loaders.catalog(workspace)["path"][loaders.curation(workspace).excluded])
 
     def keep(selection: Selection) -> list[Decision]:
         wrong = {path: selection.value for path in selection.paths if selection.value not in ("", label[path])}
-        return review.keep_some(selection.paths, selection.others, excluded, wrong)
+        return review.keep_some(selection.paths, selection.others, excluded(), wrong)
 
     def different(selection: Selection) -> list[Decision]:
-        return review.no_duplicates(path for path in (*selection.paths, *selection.others) if path not in excluded)
+        gone = excluded()
+        return review.no_duplicates(path for path in (*selection.paths, *selection.others) if path not in gone)
 
     return [
         Action("keep", say("duplicates.keep"), keep, key="k", primary=True, section=True, choose_in_section=True,

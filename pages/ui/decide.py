@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunException
 
-from hai_core.decisions import Batch
+from hai_core.decisions import Batch, Curation
 from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, state
@@ -44,13 +44,25 @@ def _about_what_is_shown(workspace: Workspace, decisions: Sequence[Decision]) ->
             if decision.action == "label_ok" and relabelled.get(decision.path) else decision for decision in decisions]
 
 
+def changing(decisions: Sequence[Decision], catalog: pd.DataFrame, curation: Curation) -> list[Decision]:
+    """Those decisions about images that change something as things stand."""
+    row = {path: at for at, path in enumerate(catalog["path"])}
+    done: dict[str, Callable[[int, str], bool]] = {
+        "exclude": lambda at, _: bool(curation.excluded[at]), "restore": lambda at, _: not curation.excluded[at],
+        "label_ok": lambda at, _: bool(curation.reviewed["noise"][at] and not curation.unsure[at]),
+        "unsure": lambda at, _: bool(curation.unsure[at]), "quality_ok": lambda at, _: bool(curation.reviewed["quality"][at]),
+        "relabel": lambda at, value: bool(curation.relabeled[at] and curation.label[at] == value)}
+    return [decision for decision in decisions if decision.action not in done or decision.path not in row
+            or not done[decision.action](row[decision.path], decision.value)]
+
+
 def undo(workspace: Workspace, batch: str) -> Batch | None:
     return _write(workspace, say("decide.undone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).undo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
 def undo_last(workspace: Workspace) -> list[str]:
-    """Take the newest batch back; says so when there is none. Returns the paths that it was about."""
+    """Take this person's newest batch back; says so when there is none. Returns the paths that it was about."""
     batch = last_batch(workspace)
     if batch is None:
         st.session_state[state.NOTICE] = Notice(say("decide.nothing_to_undo"))
@@ -101,9 +113,9 @@ def describe(decisions: Sequence[Decision]) -> str:
 
 
 def last_batch(workspace: Workspace) -> pd.Series | None:
-    """The newest batch of decisions that is not undone."""
+    """The newest batch of this person's decisions that is not undone: nobody takes back by a key what another has decided."""
     batches = loaders.batches(workspace)
-    live = batches[(batches["kind"] == "decide") & batches["live"]]
+    live = batches[(batches["kind"] == "decide") & batches["live"] & (batches["author"] == state.author())]
     return None if live.empty else live.sort_values("number").iloc[-1]
 
 

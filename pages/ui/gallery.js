@@ -5,7 +5,7 @@
 
 const views = new WeakMap();
 
-const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
+const PATIENCE = 120_000; // milliseconds after which keys are heard again though no answer came
 const PAUSE = 2_000; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
@@ -43,8 +43,10 @@ class View {
     this.later = []; // events to send when it has come
     this.keys = []; // keys pressed meanwhile
     this.decided = new Set(); // paths of what was decided since the images were last listed
+    this.said = new Map(); // section -> what was last decided in it
     this.all = false; // whether all that match are selected, not only those of this page
     this.root.addEventListener("keydown", (event) => this.keydown(event));
+    this.root.addEventListener("hg-closed", () => setTimeout(() => this.postponed && this.update(this.postponed)));
     // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
     this.fromPage = (event) => {
       if (this.root.contains(event.target) || document.querySelector('[data-testid="gallery"]') !== this.root) return;
@@ -71,6 +73,11 @@ class View {
   }
 
   update(data) {
+    if (this.root.querySelector(".hg-menu") && data.answered !== this.asked?.id) { // what is typed is not to become keys
+      this.postponed = data;
+      return;
+    }
+    this.postponed = null;
     const turned = this.data?.page !== data.page;
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
     const hadFocus = this.root.contains(document.activeElement);
@@ -168,6 +175,7 @@ class View {
 
   // The images that the next key is for.
   choose(paths) {
+    this.all = false;
     this.focused = paths[0];
     if (this.data.mode === "select") this.selected = new Set(paths);
   }
@@ -221,7 +229,7 @@ class View {
     this.refresh = setTimeout(() => {
       if (!this.root.isConnected || !this.decided.size) return;
       if (this.asked || this.root.querySelector(".hg-menu") || this.large?.open) this.refreshSoon();
-      else this.send({ type: "refresh" });
+      else this.send({ type: "refresh", anchor: this.paths().find((path) => !this.decided.has(path)) || null });
     }, this.waits() ? 0 : PAUSE);
   }
 
@@ -231,7 +239,8 @@ class View {
 
   // Whether keys have to wait: for an answer, or because every image here is decided and the next ones are to come.
   waits() {
-    return (this.asked && this.asked.type !== "refresh") || this.paths().every((path) => this.decided.has(path));
+    const turns = this.later.some(({ type }) => type === "page" || type === "size");
+    return (this.asked && this.asked.type !== "refresh") || turns || this.paths().every((path) => this.decided.has(path));
   }
 
   giveUp() {
@@ -410,6 +419,7 @@ class View {
   }
 
   move(step) {
+    this.all = false;
     const paths = this.paths();
     const to = Math.min(Math.max(paths.indexOf(this.focused) + step, 0), paths.length - 1);
     if (this.data.one) this.selected = new Set([paths[to]]);
@@ -427,7 +437,7 @@ class View {
   act(action, node, section = "") {
     const chosen = section ? this.inSection(section) : { paths: this.paths().filter((path) => this.selected.has(path)), others: [] };
     if (this.all) chosen.paths = this.paths();
-    if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section)) return;
+    if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section, action, chosen)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
     const { choose = [], question } = (action.ask && this.data.sections.find(({ id }) => id === section)) || {};
     const names = choose.length ? choose : action.choose;
@@ -438,9 +448,13 @@ class View {
     }, () => this.focusTile(this.focused, true));
   }
 
-  // Whether this is a second click on a button of a section, before the first was answered.
-  isSaving(section) {
-    return section && [this.asked, ...this.later].some((event) => event?.section === section);
+  // Whether this is a second click on a button of a section, before the list without it has come.
+  isSaving(section, action, { paths, others }) {
+    if (!section) return false;
+    const said = JSON.stringify([action.id, paths, others]);
+    const again = this.said.get(section) === said && [...paths, ...others].every((path) => this.decided.has(path));
+    this.said.set(section, said);
+    return again || [this.asked, ...this.later].some((event) => event?.section === section);
   }
 
   commit(action, chosen, section, value) {
@@ -455,6 +469,7 @@ class View {
       this.focused = this.afterSection(section);
     }
     clearTimeout(this.refresh);
+    document.querySelector(".hai-toast")?.remove(); // its Undo was for the decision before
     this.large?.close();
     this.focusTile(this.focused, true, false);
     this.mark();
@@ -479,8 +494,10 @@ class View {
   // --- keys --------------------------------------------------------------------------------------------------------------
 
   keydown(event) {
-    if (this.still || event.target.matches("input")) return;
+    const { target } = event;
+    if (this.still || target.matches("input[type=text], select")) return;
     event.stopPropagation(); // Streamlit's own keys (R, C, Esc) are not meant here
+    if (target.matches("input") && (event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End")) return;
     if (event.repeat && letterOf(event).length === 1) return event.preventDefault(); // held down, it would decide image after image
     if (!this.waits()) return this.press(event);
     const presses = event.target.closest("button") && (event.key === "Enter" || event.key === " ");
@@ -512,7 +529,8 @@ class View {
 
   // What a plain key does; whether it did something.
   key(event) {
-    const onTile = this.large?.open || !event.target.closest("button");
+    const onButton = event.target.closest("button");
+    const onTile = !onButton || (this.large?.open && event.key.startsWith("Arrow"));
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() };
     const turns = { PageDown: this.data.page + 1, PageUp: this.data.page - 1 };
     if (steps[event.key] && onTile) this.step(steps[event.key], event.shiftKey);
@@ -570,6 +588,7 @@ class View {
   // --- large view and help -----------------------------------------------------------------------------------------------
 
   open(paths) {
+    this.all = false;
     if (this.data.mode === "select") this.selected = new Set(paths.slice(0, 1));
     this.focused = paths[0];
     this.mark();

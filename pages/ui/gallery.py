@@ -23,7 +23,7 @@ from hai_core import catalog as catalogs
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from pages.ui import loaders, state
-from pages.ui.decide import decide, undo_last
+from pages.ui.decide import changing, decide, undo_last
 from pages.ui.toast import Notice
 from pages.ui.words import say, section
 
@@ -186,6 +186,9 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
         st.rerun(scope="app")
     per_page = page_size or st.session_state.get(_SIZE, PAGE_SIZES[0])
     pages = max(1, -(-shown.count // per_page))
+    anchor = st.session_state.pop(f"{key}.anchor", None)  # the list is shorter now, and the person stays where they are
+    if anchor and (place := shown.place([anchor])) is not None:
+        st.session_state[f"{key}.page"] = place // per_page
     brought_back = st.session_state.get(f"{key}.back", ())
     if (place := shown.place(brought_back)) is not None:
         st.session_state[f"{key}.page"] = place // per_page
@@ -215,8 +218,10 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:
         _component(key=key, data=data, on_event_change=lambda: _handle(workspace, shown, tiles, key, actions))
-    with left, st.container(key=f"ahead-{key}"):
-        _ahead(workspace, shown, key, page, pages, per_page, of)
+    if st.session_state.get(f"{key}.ahead-of") != (of, page):  # else the browser has them
+        with left, st.container(key=f"ahead-{key}"):
+            _ahead(workspace, shown, key, page, pages, per_page, of)
+        st.session_state[f"{key}.ahead-of"] = (of, page)
     if inspector and right and focus:
         with right, st.container(key="inspector"):
             inspector(focus)
@@ -299,21 +304,25 @@ def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, 
         st.session_state[state.SIMILAR] = event["path"]
         st.session_state[f"{key}.changed"] = True
     elif kind == "refresh":
+        st.session_state[f"{key}.anchor"] = event["anchor"]
         st.session_state[f"{key}.changed"] = True
     elif kind == "undo":
         st.session_state[f"{key}.back"] = undo_last(workspace)
         st.session_state[f"{key}.changed"] = True
     elif kind == "act":
-        act(workspace, shown.describe(shown.tiles) if event["all"] else tiles, key,
-            next(a for a in actions if a.id == event["action"]),
-            Selection(tuple(shown.tiles["path"]) if event["all"] else tuple(event["paths"]), event["value"], event["section"],
-                      tuple(event["others"])), bulk=event["all"])
+        decided = st.session_state.get(f"{key}.decided", {})
+        chosen = [path for path in shown.tiles["path"] if path not in decided] if event["all"] else event["paths"]
+        about = {*chosen, *event["others"]}
+        if not about <= set(paths):  # beyond this page
+            tiles = shown.describe(shown.tiles[shown.tiles["path"].isin(about)])
+        act(workspace, tiles, key, next(a for a in actions if a.id == event["action"]),
+            Selection(tuple(chosen), event["value"], event["section"], tuple(event["others"])), bulk=event["all"])
     st.session_state[f"{key}.refused"] = state.PROBLEM in st.session_state
 
 
 def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, selection: Selection, *,
         bulk: bool = False) -> None:
-    """Do what an action says to the selected images; paths that are not on the page are not touched.
+    """Do what an action says to the selected images; paths that are not among the `shown` are not touched.
 
     `bulk`: of all images that a filter matches, those are left out for which the action cannot be done, or changes nothing.
     """
@@ -325,7 +334,10 @@ def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, sel
         st.session_state[f"{key}.changed"] = True
         return
     seen = shown.set_index("path")
-    decisions = [_with_evidence(decision, seen, key) for decision in action.decisions(selection)]
+    made = action.decisions(selection)
+    if bulk:
+        made = changing(made, loaders.catalog(workspace), loaders.curation(workspace))
+    decisions = [_with_evidence(decision, seen, key) for decision in made]
     st.session_state[f"{key}.changed"] = True
     if not decisions:
         said = say("gallery.nothing_to_do", action=section("gallery").get(action.label, action.label))
@@ -340,6 +352,8 @@ def _outcomes(selection: Selection, decisions: Sequence[Decision]) -> dict[str, 
     made = {decision.path: (decision.action, decision.value) for decision in decisions}
     told: dict[str, dict[str, str]] = {}
     for path in (*selection.paths, *selection.others):
+        if path not in made and not selection.section:
+            continue  # nothing was decided about it
         action, value = made.get(path, ("kept", ""))
         tone = {"exclude": "bad", "unsure": "warn"}.get(action, "good")
         told[path] = {"badge": f"→ {value}" if value else say(f"gallery.badge_{action}"), "tone": tone}

@@ -107,6 +107,7 @@ function nameMenu(action, anchor, done, left) {
   const close = () => {
     input.removeEventListener("blur", close); // taking the menu out of the page blurs its input
     menu.remove();
+    anchor.dispatchEvent(new Event("hg-closed", { bubbles: true }));
   };
   const pick = (name) => {
     close();

@@ -59,6 +59,5 @@ def _set_author() -> None:
 def _undo(workspace: Workspace) -> None:
     batch = decide.last_batch(workspace)
     if batch is not None:
-        st.button(say("sidebar.undo", note=text(batch["note"])), key="undo-last", icon=":material/undo:", on_click=decide.undo,
-                  args=(workspace, batch["id"]), width="stretch",
-                  help=say("sidebar.undo_help"))
+        st.button(say("sidebar.undo", note=text(batch["note"])), key="undo-last", icon=":material/undo:", width="stretch",
+                  on_click=decide.undo_last, args=(workspace,), help=say("sidebar.undo_help"))

@@ -11,6 +11,7 @@ from hai_core.fold import Curation
 from hai_core.records import OK
 from hai_core.workspace import Workspace
 from pages.ui import loaders
+from pages.ui.words import say
 
 
 def tiles(workspace: Workspace, paths: Iterable[str]) -> pd.DataFrame:
@@ -29,7 +30,7 @@ def tiles(workspace: Workspace, paths: Iterable[str]) -> pd.DataFrame:
 def _badges(curation: Curation, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Badge and tone of catalog rows; the strongest decision is shown."""
     state = [curation.excluded[at], curation.relabeled[at], curation.unsure[at], curation.reviewed["noise"][at]]
-    return (np.select(state, ["excluded", "relabelled", "unsure", "label ok"], ""),
+    return (np.select(state, [say(f"gallery.badge_{name}") for name in ("exclude", "relabel", "unsure", "label_ok")], ""),
             np.select(state, ["bad", "good", "warn", "good"], ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pages.ui.words import say
 _here = Path(__file__).parent
 _component = st.components.v2.component("hai_toast", css=(_here / "toast.css").read_text("utf-8"), isolate_styles=False,
                                         js=(_here / "toast.js").read_text("utf-8"))
-_NUMBER = "toast.number"  # int: how many notices this session has shown
+_NUMBER = "toast.number"  # int: of the last notice; rises, also when the server was started anew
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Notice:
 def toast(notice: Notice | None, undo: Callable[[str], object]) -> None:
     """Show `notice`. Without one nothing new is shown, but the last one's Undo still works: call it on every run."""
     if notice is not None:
-        st.session_state[_NUMBER] = st.session_state.get(_NUMBER, 0) + 1
+        st.session_state[_NUMBER] = time.time_ns() // 1_000_000
         st.session_state["toast.notice"] = notice
     last: Notice | None = st.session_state.get("toast.notice")
     data = {"number": st.session_state.get(_NUMBER, 0), "text": last.text if last else "", "batch": last.batch if last else "",

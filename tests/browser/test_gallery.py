@@ -185,3 +185,16 @@ def test_a_server_killed_in_a_bulk_decision_leaves_all_of_it_or_none(page: Page,
     page.get_by_role("button", name="Unsure (135)").click(no_wait_after=True)
     app.process.wait(20)
     assert len(live(workspace)) in (0, 135)
+
+
+def test_what_is_shown_as_saved_survives_a_kill(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)[:5]
+    for i, path in enumerate(shown):
+        page.keyboard.press("x" if i % 2 else "k")
+        expect(page.locator(f"[data-testid=tile][data-path={json.dumps(path)}] .hg-badge")).to_have_text(
+            "excluded" if i % 2 else "label ok")
+    app.process.kill()
+    app.process.wait(20)
+    assert [(action, path) for action, path, _ in live(workspace)] == [
+        ("exclude" if i % 2 else "label_ok", path) for i, path in enumerate(shown)]
