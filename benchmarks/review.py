@@ -277,7 +277,7 @@ def pair(browser: Browser, url: str, workspace: Path, count: int) -> None:
             page.keyboard.press("x" if done[number] % 2 else "k")
             done[number] += 1
             page.wait_for_timeout(50)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while len(journal.live()) < 2 * count and time.monotonic() < deadline:
         ours[0].wait_for_timeout(200)
     made = journal.live()

@@ -87,7 +87,7 @@ class View {
     const back = this.asked?.type === "undo" && data.answered === this.asked.id ? data.back : [];
     if (changed) {
       this.selected = this.selectedAfter(turned, paths);
-      if (data.focus && !this.later.some(isLook)) this.focused = data.focus; // else the person may have moved on since
+      if (data.focus && !paths.includes(this.focused)) this.focused = data.focus;
     }
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
     if (back.length) this.choose(back);
@@ -147,14 +147,14 @@ class View {
 
   // Show the page at once where it was sent ahead; Python is told in any case.
   turn(to) {
-    if (this.asked) return this.send({ type: "page", to });
+    const isFree = !this.asked;
     const next = (ahead.get(this.data.key) || []).find((other) => other.page === to && other.of === this.data.of);
-    if (next) {
+    this.send({ type: "page", to, focus: (this.data.one && next?.tiles[0]?.path) || null }); // first: keys that wait go on waiting
+    if (next && isFree) {
       const { page, first, tiles, sections } = next;
       this.update({ ...this.data, page, first, tiles, sections, focus: tiles[0]?.path, decided: null, asked_for: 0 });
       this.root.scrollIntoView({ block: "start" });
     }
-    this.send({ type: "page", to });
   }
 
   bringIntoView(askedFor) {
@@ -194,7 +194,7 @@ class View {
       return;
     }
     event.id = ++lastId;
-    event.focus = this.data.one ? this.focused : null;
+    event.focus ??= this.data.one ? this.focused : null;
     event.large = this.large?.open ? this.large.paths : [];
     if (!isLook(event)) {
       this.asked = event;
