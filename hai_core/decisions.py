@@ -24,7 +24,6 @@ from sqlalchemy.exc import OperationalError
 
 from hai_core import journal_tables as tables
 from hai_core.anchors import Places, anchor
-from hai_core.changes import changes
 from hai_core.decision_tables import kind_of, read_decisions, suggestions, undecided
 from hai_core.fold import Curation, fold, read_names
 from hai_core.journal_lines import Entry, read_lines, write_lines
@@ -120,11 +119,6 @@ class Journal:
         names = ["number", "id", "kind", "target", "author", "time", "note", "count"]
         table = pd.DataFrame({name: [row._mapping[name] for row in rows] for name in names})
         return table.assign(live=pd.Series([row.kind == "decide" and row.id not in dead for row in rows], dtype="bool"))
-
-    def preview_undo(self, batch: str, catalog: pd.DataFrame) -> pd.DataFrame:
-        """What undoing a batch would change: columns path, class (one of them ''), what, before, after."""
-        live = self.live()
-        return changes(catalog, fold(catalog, live), fold(catalog, [d for d in live if d.batch != batch]))
 
     def _entries(self, connection: Connection) -> Sequence[Row[Any]]:
         mine = tables.batches.c.workspace == self._workspace

@@ -210,16 +210,6 @@ def test_what_the_disk_made_stale_blocks_no_undo(journal):
     assert len(journal.live()) == 1
 
 
-def test_the_preview_of_an_undo(journal):
-    batch = write(journal, Decision("merge", label="A", value="B"), EXCLUDE[0], Decision("series", label="C", value="S")).id
-    preview = journal.preview_undo(batch, CATALOG)
-    assert ["A/1.jpg", "", "excluded", "yes", ""] in preview.to_numpy().tolist()
-    assert ["", "A", "final class", "B", "A"] in preview.to_numpy().tolist()
-    assert ["", "C", "series", "S", ""] in preview.to_numpy().tolist()
-    assert (preview["what"] == "label").sum() == 4
-    assert journal.version() == 1
-
-
 SHA256 = dict(zip(CATALOG["path"], CATALOG["sha256"], strict=True))
 NEW = 10**6  # numbers decisions that the journal does not have yet
 NAMES = st.sampled_from("ABCNM")
