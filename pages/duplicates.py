@@ -140,7 +140,7 @@ def _tiles(workspace: Workspace, shown: pd.DataFrame) -> pd.DataFrame:
         "pixels": [f"{width} x {height}" for width, height in zip(facts["width"], facts["height"], strict=True)],
         "size": [_size(size) for size in facts["size"]], "format": facts["format"].to_numpy()}, index=shown.index)
     return pd.DataFrame({
-        "path": shown["path"], "sha256": shown["sha256"], "section": shown["section"],
+        "path": shown["path"], "sha256": shown["sha256"], "section": shown["section"], "label": shown["now"],
         "caption": _captions(shown, properties),
         "badge": [_badge(row) for row in shown.itertuples()],
         "tone": ["bad" if row.excluded else "good" if row.kept else "" for row in shown.itertuples()],

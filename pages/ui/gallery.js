@@ -73,7 +73,7 @@ class View {
   }
 
   update(data) {
-    if (this.root.querySelector(".hg-menu") && data.answered !== this.asked?.id) { // what is typed is not to become keys
+    if (this.root.querySelector(".hg-menu")) { // what is typed there is not to become keys
       this.postponed = data;
       return;
     }
@@ -96,6 +96,7 @@ class View {
     this.markDecided();
     this.mark();
     if (hadFocus) this.focusTile(this.focused, !back.length);
+    if (hadFocus && changed) this.reveal();
     this.large?.fill(data.large);
     this.askForMissing();
     if (data.answered === this.asked?.id) this.answered(data.refused);
@@ -149,7 +150,9 @@ class View {
   turn(to) {
     const isFree = !this.asked;
     const next = (ahead.get(this.data.key) || []).find((other) => other.page === to && other.of === this.data.of);
-    this.send({ type: "page", to, focus: (this.data.one && next?.tiles[0]?.path) || null }); // first: keys that wait go on waiting
+    const { page: now, first: here, page_size: size } = this.data;
+    const start = Math.abs(to - now) === 1 ? Math.max(0, here + (to - now) * size) : to * size;
+    this.send({ type: "page", start, focus: (this.data.one && next?.tiles[0]?.path) || null }); // first: keys that wait go on waiting
     if (next && isFree) {
       const { page, first, tiles, sections } = next;
       this.update({ ...this.data, page, first, tiles, sections, focus: tiles[0]?.path, decided: null, asked_for: 0 });
@@ -367,7 +370,7 @@ class View {
     }
     const { paths, others } = this.inSection(section.dataset.section);
     node.textContent = label.replace("{kept}", paths.length).replace("{others}", others.length);
-    node.disabled = label.includes("{others}") && (others.length === 0 || paths.length === 0);
+    node.disabled = label.includes("{others}") && others.length === 0;
   }
 
   inSection(id) {
@@ -418,6 +421,13 @@ class View {
     if (this.data.one && changed && tell) this.send({ type: "look" });
   }
 
+  // The next key is for what can be seen: the image in focus, and in a section its title and buttons too.
+  reveal() {
+    const node = this.nodes.get(this.focused);
+    (node?.closest("section") || node)?.scrollIntoView({ block: "nearest" });
+    node?.scrollIntoView({ block: "nearest" });
+  }
+
   move(step) {
     this.all = false;
     const paths = this.paths();
@@ -440,9 +450,11 @@ class View {
     if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section, action, chosen)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
     const { choose = [], question } = (action.ask && this.data.sections.find(({ id }) => id === section)) || {};
-    const names = choose.length ? choose : action.choose;
+    const kept = new Set(chosen.paths.map((path) => this.tile(path).label)); // of the images that are kept comes first
+    const names = choose.length ? [...choose.filter((name) => kept.has(name)), ...choose.filter((name) => !kept.has(name))]
+      : action.choose;
     if (!names.length && !action.free) return commit("");
-    nameMenu({ label: question || action.label, choose: names, free: action.free }, node, (name) => {
+    nameMenu({ label: question || action.label, placeholder: question, choose: names, free: action.free }, node, (name) => {
       this.focusTile(this.focused, true);
       commit(name);
     }, () => this.focusTile(this.focused, true));
@@ -472,6 +484,7 @@ class View {
     document.querySelector(".hai-toast")?.remove(); // its Undo was for the decision before
     this.large?.close();
     this.focusTile(this.focused, true, false);
+    this.reveal();
     this.mark();
     this.send({ type: "act", action: action.id, section, value, all, ...(all ? { paths: [], others: [] } : chosen) });
   }

@@ -142,7 +142,7 @@ def picture(workspace: Workspace, path: str, key: str) -> None:
 
 def reset(key: str) -> None:
     """Go back to the first page: call it when a filter changes."""
-    for gone in (f"{key}.page", f"{key}.back"):
+    for gone in (f"{key}.start", f"{key}.back"):
         st.session_state.pop(gone, None)
 
 
@@ -161,9 +161,9 @@ class _Shown:
         """Of tiles, or of sections."""
         return len(self.tiles) if self.sections is None else len(self.sections)
 
-    def page(self, number: int, size: int) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-        """Tiles and sections of a page, described."""
-        window = slice(number * size, (number + 1) * size)
+    def page(self, start: int, size: int) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        """Tiles and sections of the page that starts there, described."""
+        window = slice(start, start + size)
         if self.sections is None:
             return self.describe(self.tiles.iloc[window]), None
         sections = self.describe_sections(self.sections.iloc[window])
@@ -185,15 +185,18 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
     if st.session_state.pop(f"{key}.changed", False):
         st.rerun(scope="app")
     per_page = page_size or st.session_state.get(_SIZE, PAGE_SIZES[0])
-    pages = max(1, -(-shown.count // per_page))
     anchor = st.session_state.pop(f"{key}.anchor", None)  # the list is shorter now, and the person stays where they are
     if anchor and (place := shown.place([anchor])) is not None:
-        st.session_state[f"{key}.page"] = place // per_page
+        st.session_state[f"{key}.start"] = place
     brought_back = st.session_state.get(f"{key}.back", ())
-    if (place := shown.place(brought_back)) is not None:
-        st.session_state[f"{key}.page"] = place // per_page
-    page = min(max(int(st.session_state.get(f"{key}.page", 0)), 0), pages - 1)
-    tiles, sections = shown.page(page, per_page)
+    start = int(st.session_state.get(f"{key}.start", 0))
+    if (place := shown.place(brought_back)) is not None and not start <= place < start + per_page:
+        start = place // per_page * per_page
+    start = min(max(start, 0), max(0, shown.count - 1))
+    st.session_state[f"{key}.start"] = start
+    page = -(-start // per_page)  # of pages that start where the person is
+    pages = max(1, page + -(-(shown.count - start) // per_page))
+    tiles, sections = shown.page(start, per_page)
     paths = tiles["path"].tolist()
     back = [path for path in paths if path in brought_back]
     focus = back[0] if back else st.session_state.get(f"{key}.focus")
@@ -203,7 +206,7 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
     of = f"{shown.number}-{per_page}"
     data: dict[str, Any] = {
         "mode": "select" if sections is None else "keep", "one": inspector is not None, "size": size, "focus": focus,
-        **_page(tiles, sections, page, per_page), "thumbnails": _thumbnails(workspace, tiles), "pages": pages,
+        **_page(tiles, sections, page, start), "thumbnails": _thumbnails(workspace, tiles), "pages": pages,
         "total": shown.count, "page_size": per_page, "sizes": [] if page_size else list(PAGE_SIZES), "key": key, "of": of,
         "actions": [{"id": a.id, "label": section("gallery").get(a.label, a.label), "key": a.key, "choose": list(a.choose),
                      "free": a.free, "primary": a.primary, "section": a.section,
@@ -218,26 +221,27 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
     with left:
         _component(key=key, data=data, on_event_change=lambda: _handle(workspace, shown, tiles, key, actions))
-    if st.session_state.get(f"{key}.ahead-of") != (of, page):  # else the browser has them
+    if st.session_state.get(f"{key}.ahead-of") != (of, start):  # else the browser has them
         with left, st.container(key=f"ahead-{key}"):
-            _ahead(workspace, shown, key, page, pages, per_page, of)
-        st.session_state[f"{key}.ahead-of"] = (of, page)
+            _ahead(workspace, shown, key, page, start, per_page, of)
+        st.session_state[f"{key}.ahead-of"] = (of, start)
     if inspector and right and focus:
         with right, st.container(key="inspector"):
             inspector(focus)
 
 
-def _ahead(workspace: Workspace, shown: _Shown, key: str, page: int, pages: int, per_page: int, of: str) -> None:
+def _ahead(workspace: Workspace, shown: _Shown, key: str, page: int, start: int, per_page: int, of: str) -> None:
     """Send the pages before and after, which the browser then shows without asking."""
-    near = {number: shown.page(number, per_page) for number in (page + 1, page - 1) if 0 <= number < pages}
+    starts = {page + 1: start + per_page, page - 1: max(0, start - per_page)}
+    near = {number: (at, *shown.page(at, per_page)) for number, at in starts.items() if 0 <= at < shown.count and at != start}
     data = {"mode": "ahead", "gallery": key, "words": section("gallery"),
-            "pages": [{**_page(tiles, sections, number, per_page), "of": of} for number, (tiles, sections) in near.items()],
-            "thumbnails": {name: uri for tiles, _ in near.values() for name, uri in _thumbnails(workspace, tiles).items()}}
+            "pages": [{**_page(tiles, sections, number, at), "of": of} for number, (at, tiles, sections) in near.items()],
+            "thumbnails": {name: uri for _, tiles, _ in near.values() for name, uri in _thumbnails(workspace, tiles).items()}}
     _component(key=f"{key}.ahead", data=data, on_event_change=lambda: None)
 
 
-def _page(tiles: pd.DataFrame, sections: pd.DataFrame | None, page: int, per_page: int) -> dict[str, Any]:
-    return {"page": page, "first": page * per_page, "tiles": _records(tiles),
+def _page(tiles: pd.DataFrame, sections: pd.DataFrame | None, page: int, start: int) -> dict[str, Any]:
+    return {"page": page, "first": start, "tiles": _records(tiles),
             "sections": None if sections is None else sections.to_dict("records")}
 
 
@@ -293,11 +297,9 @@ def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, 
     st.session_state[f"{key}.answered"] = event["id"]
     st.session_state.pop(state.PROBLEM, None)
     if kind == "page":
-        st.session_state[f"{key}.page"] = event["to"]
+        st.session_state[f"{key}.start"] = event["start"]
     elif kind == "size":
-        first = int(st.session_state.get(f"{key}.page", 0)) * st.session_state.get(_SIZE, PAGE_SIZES[0])
         st.session_state[_SIZE] = event["page_size"]
-        st.session_state[f"{key}.page"] = first // event["page_size"]
     elif kind == "missing":
         _resend(key)
     elif kind == "similar":
@@ -349,7 +351,8 @@ def act(workspace: Workspace, shown: pd.DataFrame, key: str, action: Action, sel
 
 def _outcomes(selection: Selection, decisions: Sequence[Decision]) -> dict[str, dict[str, str]]:
     """Badge and tone of each image that was decided on, until the page is drawn anew."""
-    made = {decision.path: (decision.action, decision.value) for decision in decisions}
+    made = {decision.other: (decision.action, "") for decision in decisions if decision.action == "not_duplicates"}
+    made |= {decision.path: (decision.action, decision.value) for decision in decisions}
     told: dict[str, dict[str, str]] = {}
     for path in (*selection.paths, *selection.others):
         if path not in made and not selection.section:

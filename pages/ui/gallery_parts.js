@@ -99,7 +99,7 @@ function tileNode(tile, still) {
 function nameMenu(action, anchor, done, left) {
   const menu = make("div", "hg-menu", "", { role: "dialog", "aria-label": action.label });
   const input = make("input", "hg-input", "", {
-    type: "text", placeholder: action.free ? say("find_or_type") : say("find_class"), "aria-label": action.label,
+    type: "text", placeholder: action.placeholder || (action.free ? say("find_or_type") : say("find_class")), "aria-label": action.label,
   });
   const list = make("div", "hg-list", "", { role: "listbox", "aria-label": say("names") });
   let names = [];
@@ -152,6 +152,7 @@ function nameMenu(action, anchor, done, left) {
   anchor.after(menu);
   fill();
   input.focus();
+  list.scrollIntoView({ block: "nearest" });
 }
 
 function keyTable(actions, keep, similar) {

@@ -78,8 +78,8 @@ def test_the_events_of_the_browser_turn_pages_undo_and_act(workspace, images, ti
         gallery._handle(workspace, listed(tiles), tiles, "g", (gallery.EXCLUDE,))
 
     send.last = 0
-    send(type="page", to=2)
-    assert session["g.page"] == 2
+    send(type="page", start=2)
+    assert session["g.start"] == 2
     send(type="act", action="exclude", paths=[images["path"][0]], others=[], value="", section="")
     assert len(Journal(workspace).live()) == 1
     send(type="undo")
