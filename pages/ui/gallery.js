@@ -5,7 +5,7 @@
 
 const views = new WeakMap();
 
-const PATIENCE = 120_000; // milliseconds after which keys are heard again though no answer came
+const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
 const PAUSE = 2_000; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
