@@ -49,6 +49,7 @@ function pager({ page, pages, first, total, sections, tiles }, turn) {
     event.stopPropagation();
     if (event.key === "Escape") input.value = page + 1;
     if (event.key !== "Enter") return;
+    input.blur(); // the next keys are for the images
     const to = Math.min(Math.max(Math.round(Number(input.value)) || page + 1, 1), pages) - 1;
     if (to === page) input.value = page + 1;
     else turn(to);
