@@ -43,6 +43,7 @@ class View {
     this.later = []; // events to send when it has come
     this.keys = []; // keys pressed meanwhile
     this.decided = new Set(); // paths of what was decided since the images were last listed
+    this.done = new Set(); // paths of what was decided on this page, also where decided images stay in the list
     this.said = new Map(); // section -> what was last decided in it
     this.all = false; // whether all that match are selected, not only those of this page
     this.root.addEventListener("keydown", (event) => this.keydown(event));
@@ -82,6 +83,7 @@ class View {
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
     const hadFocus = this.root.contains(document.activeElement);
     const changed = this.receive(data);
+    if (turned) this.done.clear();
     this.still = data.mode === "strip" || data.mode === "picture";
     const paths = this.paths();
     const back = this.asked?.type === "undo" && data.answered === this.asked.id ? data.back : [];
@@ -91,6 +93,7 @@ class View {
     }
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
     if (back.length) this.choose(back);
+    for (const path of back) this.done.delete(path);
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
     if (changed) this.draw();
     this.markDecided();
@@ -101,6 +104,7 @@ class View {
     this.askForMissing();
     if (data.answered === this.asked?.id) this.answered(data.refused);
     else this.replayKeys();
+    this.goOn();
     if (data.asked_for) this.bringIntoView(data.asked_for);
   }
 
@@ -126,6 +130,7 @@ class View {
     for (const path of paths) {
       this.setBadge(path, say("saving"), "plain");
       this.decided.add(path); // no second key is for it
+      this.done.add(path);
     }
   }
 
@@ -216,6 +221,7 @@ class View {
       this.keys = [];
       this.later = [];
       this.decided = new Set(Object.keys(this.data.decided || {}));
+      this.done = new Set(this.decided);
       this.draw();
       this.markDecided();
       if (about?.length) this.choose(about);
@@ -243,7 +249,19 @@ class View {
   // Whether keys have to wait: for an answer, or because every image here is decided and the next ones are to come.
   waits() {
     const turns = this.later.some(({ type }) => type === "page" || type === "size");
-    return (this.asked && this.asked.type !== "refresh") || turns || this.paths().every((path) => this.decided.has(path));
+    return (this.asked && this.asked.type !== "refresh") || turns || this.allDone();
+  }
+
+  allDone() {
+    return this.paths().every((path) => this.done.has(path));
+  }
+
+  // Where decided images stay in the list, the next ones are on the next page.
+  goOn() {
+    const { page, pages, decided } = this.data;
+    if (decided || this.decided.size || !this.done.size || !this.allDone()) return;
+    this.done.clear();
+    if (page + 1 < pages) this.turn(page + 1);
   }
 
   giveUp() {
@@ -500,7 +518,7 @@ class View {
   after(chosen) {
     const paths = this.paths();
     const last = Math.max(...chosen.map((path) => paths.indexOf(path)));
-    const open = (path) => !this.decided.has(path);
+    const open = (path) => !this.done.has(path);
     return paths.slice(last + 1).find(open) || paths.slice(0, last).reverse().find(open) || paths[Math.min(last + 1, paths.length - 1)];
   }
 
