@@ -74,14 +74,15 @@ class View {
   }
 
   update(data) {
-    if (this.root.querySelector(".hg-menu")) { // what is typed there is not to become keys
+    if (this.root.querySelector(".hg-menu, .hg-page:focus")) { // what is typed there is not to become keys
       this.postponed = data;
       return;
     }
     this.postponed = null;
     const turned = this.data?.page !== data.page;
     const place = this.data ? this.paths().indexOf(this.focused) : -1;
-    const hadFocus = this.root.contains(document.activeElement);
+    const { activeElement } = document;
+    const hadFocus = this.root.contains(activeElement) && !activeElement.matches("input, select");
     const changed = this.receive(data);
     if (turned) this.done.clear();
     this.still = data.mode === "strip" || data.mode === "picture";

@@ -1,6 +1,7 @@
 """The gallery: a paged grid of thumbnails with selection, actions, keys and a large view, in one component.
 
-The browser side is gallery.css and the gallery*.js. Names travel as JSON and are shown with `textContent`, never as HTML.
+The browser side is gallery.css, nodes.js and the gallery*.js. Names travel as JSON and are shown with `textContent`, never as
+HTML.
 
 The pages before and after the one shown are sent after it, so that the browser turns to them by itself. A thumbnail travels
 once in a session. A decision is answered as soon as the journal holds it, with the images as they were; when the person pauses,
@@ -36,7 +37,8 @@ _SIZE = "gallery.page-size"  # int: tiles on a page, as chosen
 _here = Path(__file__).parent
 _component = st.components.v2.component(
     "hai_gallery", css=(_here / "gallery.css").read_text("utf-8"), isolate_styles=False,
-    js="".join((_here / f"gallery{part}.js").read_text("utf-8") for part in ("_words", "_thumbs", "_parts", "_large", "")))
+    js="".join((_here / f"{part}.js").read_text("utf-8")
+               for part in ("nodes", "gallery_words", "gallery_thumbs", "gallery_parts", "gallery_large", "gallery")))
 
 
 @dataclass(frozen=True)

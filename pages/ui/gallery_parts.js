@@ -1,13 +1,5 @@
 // What a gallery is drawn from: functions that make nodes and know nothing of selection. Names are always set as text.
 
-function make(tag, name = "", text = "", attributes = {}) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text) node.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
-}
-
 function button(label, name, act, attributes = {}) {
   const node = make("button", `hg-button ${name}`, label, { type: "button", ...attributes });
   node.addEventListener("click", act);
@@ -45,6 +37,7 @@ function pager({ page, pages, first, total, sections, tiles }, turn) {
   input.value = page + 1;
   input.size = `${pages}`.length;
   input.addEventListener("focus", () => input.select());
+  input.addEventListener("blur", () => input.dispatchEvent(new Event("hg-closed", { bubbles: true })));
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Escape") input.value = page + 1;

@@ -32,7 +32,8 @@ HOVERED = 16  # thumbnails that are sent at once
 _here = Path(__file__).parent
 _component = st.components.v2.component(
     "hai_map", css=(_here / "image_map.css").read_text("utf-8"), isolate_styles=False,
-    js="".join((_here / f"image_map{part}.js").read_text("utf-8") for part in ("_points", "_legend", "_hover", "")))
+    js="".join((_here / f"{part}.js").read_text("utf-8")
+               for part in ("nodes", "image_map_points", "image_map_legend", "image_map_hover", "image_map")))
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,6 @@
 
 const LISTED = 400; // names in the list at a time; the search finds the others
 
-function make(tag, name = "", text = "", attributes = {}) {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text) node.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
-}
-
 function fill(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (gap, name) => (name in values ? values[name] : gap));
 }

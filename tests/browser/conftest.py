@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from hai_core.workspace import repository_root
+from hai_core import catalog
+from hai_core.workspace import Workspace, repository_root
 from tests.browser.fetch import find
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -68,6 +69,24 @@ def start_app() -> Iterator[object]:
         process.terminate()
     for process in running:
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def start_with(start_app) -> object:
+    """Function (folder, photos, findings) -> App with an indexed workspace `cars`.
+
+    `photos(folder)` writes the images and returns their folder; `findings(workspace)` stores what the pages show.
+    """
+
+    def start(folder: Path, photos: Callable[[Path], Path], findings: Callable[[Workspace], None]) -> App:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HAI_CACHE", str(folder / "cache"))
+            workspace = Workspace.create(folder / "workspaces" / "cars", photos(folder / "photos"))
+            catalog.index(workspace, workers=1)
+            findings(workspace)
+        return start_app(folder)
+
+    return start
 
 
 def _free_port() -> int:

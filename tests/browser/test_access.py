@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from hai_core import catalog
-from hai_core.workspace import Workspace
 from tests.browser.conftest import App, settle
 from tests.browser.test_review_pages import photos, store_findings
 
@@ -17,14 +13,8 @@ PAGES = ("", "duplicates", "noise", "clusters", "classes", "manifest", "training
 
 
 @pytest.fixture(scope="module")
-def app(start_app, tmp_path_factory) -> App:
-    folder: Path = tmp_path_factory.mktemp("access")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HAI_CACHE", str(folder / "cache"))
-        workspace = Workspace.create(folder / "workspaces" / "cars", photos(folder / "photos"))
-        catalog.index(workspace, workers=1)
-        store_findings(workspace)
-    return start_app(folder)
+def app(start_with, tmp_path_factory) -> App:
+    return start_with(tmp_path_factory.mktemp("access"), photos, store_findings)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

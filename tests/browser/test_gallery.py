@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from hai_core import catalog
 from hai_core.decisions import Journal
+from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from tests.browser.conftest import PATIENCE, App, settle
 from tests.browser.test_review_pages import live, open_, paths, photos, store_findings
@@ -21,14 +22,9 @@ EACH_DECIDES = 60  # decisions of each of two browsers
 
 
 @pytest.fixture
-def app(start_app, tmp_path: Path) -> App:
+def app(start_with, tmp_path: Path) -> App:
     """An app with a workspace `cars` of its own: what a test decides is nobody else's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HAI_CACHE", str(tmp_path / "cache"))
-        workspace = Workspace.create(tmp_path / "workspaces" / "cars", photos(tmp_path / "photos"))
-        catalog.index(workspace, workers=1)
-        store_findings(workspace)
-    return start_app(tmp_path)
+    return start_with(tmp_path, photos, store_findings)
 
 
 @pytest.fixture
@@ -65,6 +61,18 @@ def test_the_next_page_is_shown_without_asking_the_server(page: Page, app: App) 
     page.keyboard.press("PageUp")
     expect(page.get_by_text("1–60 of 135")).to_be_visible()
     assert paths(page) == first
+
+
+def test_a_page_being_typed_is_not_disturbed_by_an_answer(page: Page, app: App, workspace: Workspace) -> None:
+    show_all(page, app)
+    box = page.get_by_label("Page", exact=True)
+    box.fill("3")
+    Journal(workspace).append([Decision("exclude", path=paths(page)[0])], catalog.load(workspace), author="another")
+    page.wait_for_timeout(4500)  # the gallery hears of it meanwhile
+    expect(box).to_be_focused()
+    expect(box).to_have_value("3")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("121–135 of 135")).to_be_visible()
 
 
 def test_all_that_match_are_decided_and_taken_back_as_one(page: Page, app: App, workspace: Workspace) -> None:

@@ -23,15 +23,9 @@ CORNERS = [(0.0, 0.0), (20.0, 0.0), (10.0, 20.0)]  # where the map has each clas
 
 
 @pytest.fixture(scope="module")
-def app(start_app, tmp_path_factory) -> App:
+def app(start_with, tmp_path_factory) -> App:
     """An app with a workspace `cars` and a map on which its classes are far apart."""
-    folder = tmp_path_factory.mktemp("map")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HAI_CACHE", str(folder / "cache"))
-        workspace = Workspace.create(folder / "workspaces" / "cars", photos(folder / "photos"))
-        catalog.index(workspace, workers=1)
-        store_map(workspace)
-    return start_app(folder)
+    return start_with(tmp_path_factory.mktemp("map"), photos, store_map)
 
 
 def photos(folder: Path) -> Path:

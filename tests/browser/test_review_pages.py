@@ -20,15 +20,9 @@ EACH = 45  # images a class: several gallery pages
 
 
 @pytest.fixture(scope="module")
-def app(start_app, tmp_path_factory) -> App:
+def app(start_with, tmp_path_factory) -> App:
     """An app with a workspace `cars` whose first images are doubtful, and two groups of copies."""
-    folder = tmp_path_factory.mktemp("review")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HAI_CACHE", str(folder / "cache"))
-        workspace = Workspace.create(folder / "workspaces" / "cars", photos(folder / "photos"))
-        catalog.index(workspace, workers=1)
-        store_findings(workspace)
-    return start_app(folder)
+    return start_with(tmp_path_factory.mktemp("review"), photos, store_findings)
 
 
 def photos(folder: Path) -> Path:
