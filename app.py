@@ -31,8 +31,7 @@ with decide.notices(workspace):
     else:
         try:
             watch.seen(workspace)
-            if page.url_path != "classes":  # where it would take a half-filled table away
-                watch.watch(workspace)
+            watch.watch(workspace)
             similar.show(workspace)
             page.run()
         except InputError as problem:  # one sentence for the person; a bug keeps its traceback

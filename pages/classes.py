@@ -9,6 +9,7 @@ from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.class_table import class_table, edits
 from pages.ui.decide import decide
+from pages.ui.edited import held, save_button
 from pages.ui.merge_view import draw_merges
 from pages.ui.series_view import draw_distances, draw_series
 from pages.ui.text import text
@@ -17,9 +18,8 @@ from pages.ui.words import count, say
 
 def draw_table(workspace: Workspace) -> None:
     curation = loaders.curation(workspace)
-    table = class_table(loaders.catalog(workspace), curation)
+    table, key, changes = held("classes.edited", str(workspace.root), class_table(loaders.catalog(workspace), curation))
     st.caption(say("classes.table_hint"))
-    key = f"classes.table-{loaders.journal(workspace).version()}"
     text_column = st.column_config.TextColumn
     st.data_editor(table, key=key, hide_index=True, height=min(36 * len(table) + 40, 620),
                    disabled=["class", "images", "holds"], column_config={
@@ -30,14 +30,13 @@ def draw_table(workspace: Workspace) -> None:
         "rename": text_column(say("classes.rename")),
         "merge": st.column_config.SelectboxColumn(say("classes.merge"), options=["", *table["class"]]),
         "drop": st.column_config.CheckboxColumn(say("classes.drop"), width="small", help=say("classes.drop_help"))})
-    changes = st.session_state.get(key, {}).get("edited_rows", {})
     try:
         decisions = edits(table, changes)
     except InputError as problem:
         st.error(text(problem))
         return
     label = say("classes.save_n", changes=count(len(decisions), "change")) if decisions else say("classes.save")
-    st.button(label, key="classes.save", type="primary", disabled=not decisions, on_click=decide, args=(workspace, decisions))
+    save_button(label, "classes.save", "classes.edited", workspace, decisions)
 
 
 def draw_dropped(workspace: Workspace) -> None:

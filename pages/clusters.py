@@ -14,16 +14,17 @@ from hai_core.findings import class_tree, map_parts
 from hai_core.findings.map_parts import MapParts
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, state
+from pages.ui.choices import relabel
 from pages.ui.colours import COLOURINGS, FOLD, Colouring, by_fold
 from pages.ui.dendrogram import dendrogram, distances, group_table
-from pages.ui.gallery import EXCLUDE, LABEL_OK, RESTORE, UNSURE, gallery, relabel, reset
+from pages.ui.gallery import EXCLUDE, LABEL_OK, RESTORE, UNSURE, gallery, reset
 from pages.ui.image_map import Placed, image_map
 from pages.ui.map_options import new_map
 from pages.ui.mixture import cuts, mixture
 from pages.ui.plots import NO_TOOLS
 from pages.ui.progress import job_panel, start_button
 from pages.ui.text import text
-from pages.ui.tiles import classes, tiles
+from pages.ui.tiles import tiles
 from pages.ui.words import count, say
 
 MAP, GALLERY = "clusters.map", "clusters.gallery"
@@ -122,7 +123,7 @@ def draw_selection(workspace: Workspace) -> None:
         st.caption(say("clusters.nothing_about"))
         return
     st.markdown(f"**{say('clusters.selected', images=count(len(paths), 'image'))}**")
-    actions = [EXCLUDE, LABEL_OK, relabel(classes(workspace)), UNSURE, RESTORE]
+    actions = [EXCLUDE, LABEL_OK, relabel(workspace), UNSURE, RESTORE]
     gallery(workspace, tiles(workspace, paths), GALLERY, actions, size=112)
 
 

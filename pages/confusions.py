@@ -10,8 +10,9 @@ from hai_core.runs import FINISHED
 from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.answers import Answers, answers
+from pages.ui.choices import relabel
 from pages.ui.decide import decide
-from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, gallery, relabel, reset
+from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, gallery, reset
 from pages.ui.matrix import Matrix, arranged
 from pages.ui.plots import confusion_matrix, picked
 from pages.ui.progress import job_panel
@@ -129,7 +130,7 @@ def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
     def move(selection: Selection) -> list[Decision]:
         return [Decision("relabel", path=path, value=predicted[path]) for path in selection.paths]
 
-    return [Action("move", say("confusions.move"), move, key="m", primary=True), LABEL_OK, EXCLUDE, relabel(classes(workspace)),
+    return [Action("move", say("confusions.move"), move, key="m", primary=True), LABEL_OK, EXCLUDE, relabel(workspace),
             UNSURE]
 
 

@@ -13,12 +13,11 @@ from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from pages.ui import evidence, loaders, needs, review, state
 from pages.ui import gallery as galleries
-from pages.ui.choices import in_order, recent_labels
+from pages.ui.choices import relabel
 from pages.ui.gallery import Action, Selection
 from pages.ui.pace import minutes_left
 from pages.ui.progress import duration
 from pages.ui.text import bold, count, text
-from pages.ui.tiles import classes
 from pages.ui.words import say
 
 KINDS = ("noise", "outliers", "quality")
@@ -38,7 +37,7 @@ def main() -> None:
     shown = _controls(bar, workspace, table, key)
     if kind == "noise":
         shown = _next_images(workspace, table, shown, key)
-    galleries.gallery(workspace, shown, key, _actions(workspace, kind, shown, key), describe=partial(_tiles, kind), size=140,
+    galleries.gallery(workspace, shown, key, _actions(workspace, kind, shown), describe=partial(_tiles, kind), size=140,
                       inspector=lambda path: _inspect(workspace, kind, shown, path), empty=say("noise.empty"))
 
 
@@ -104,7 +103,7 @@ def _estimate(found: Remaining) -> str:
 
 def _tiles(kind: str, shown: pd.DataFrame) -> pd.DataFrame:
     """What stands under and on the images of one page."""
-    tiles = pd.DataFrame({"path": shown["path"], "sha256": shown["sha256"]})
+    tiles = pd.DataFrame({"path": shown["path"], "sha256": shown["sha256"], "label": shown["now"]})
     label = shown["now"].where(shown["now"] != "", say("noise.no_label"))
     tiles["caption"] = {"noise": lambda: label + ("\n→ " + shown["suggested_label"]).where(shown["suggested_label"] != "", ""),
                         "quality": lambda: label + "\n" + shown["problem"].str.replace("_", " "),
@@ -125,12 +124,12 @@ def _decided(row: tuple) -> str:
     return say(f"gallery.badge_{word}") if word else ""
 
 
-def _actions(workspace: Workspace, kind: str, shown: pd.DataFrame, key: str) -> list[Action]:
+def _actions(workspace: Workspace, kind: str, shown: pd.DataFrame) -> list[Action]:
     restore = [galleries.RESTORE] if shown["excluded"].any() else []
     if kind == "quality":
         fine = Action("quality_ok", say("noise.fine"), galleries.on_images("quality_ok"), key="k")
         return [galleries.EXCLUDE, fine, *restore]
-    other = galleries.relabel(_classes(workspace, shown, key))
+    other = relabel(workspace)
     if kind == "outliers":
         return [galleries.EXCLUDE, galleries.LABEL_OK, other, galleries.UNSURE, *restore]
 
@@ -140,15 +139,6 @@ def _actions(workspace: Workspace, kind: str, shown: pd.DataFrame, key: str) -> 
 
     return [Action("move", say("noise.move"), move, key="m", primary=True), galleries.LABEL_OK, galleries.EXCLUDE, other,
             galleries.UNSURE, *restore]
-
-
-def _classes(workspace: Workspace, shown: pd.DataFrame, key: str) -> list[str]:
-    """Labels to choose from: those chosen lately, those of the series of the image in focus, the others."""
-    curation = loaders.curation(workspace)
-    focus = shown["now"][shown["path"] == st.session_state.get(f"{key}.focus")]
-    label = next(iter([*focus, *shown["now"][:1]]), "")
-    return in_order(classes(workspace), recent_labels(loaders.live(workspace), state.author(), curation.mapping),
-                    curation.series, label)
 
 
 def _inspect(workspace: Workspace, kind: str, shown: pd.DataFrame, path: str) -> None:

@@ -76,7 +76,7 @@ def answers(path: str) -> Answers:
     return _answers(path, loaders.stamp(Path(path) / "oof.parquet"))
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the run…")
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _answers(path: str, key: object) -> Answers:
     run = runs.load(path)
     return Answers(run.id, run.classes, run.manifest.series, run.oof["path"].to_numpy(object), run.labels, run.probabilities)

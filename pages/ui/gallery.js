@@ -62,11 +62,24 @@ class View {
       else this.keydown(event);
     };
     window.addEventListener("keydown", this.fromPage, true);
+    // A link of the app that is clicked while decisions are on their way is followed when they are saved.
+    this.fromLink = (event) => {
+      const link = event.target.closest?.("a[href]");
+      if (!link || !this.hasUnsaved()) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.leaveBy = link;
+    };
+    document.addEventListener("click", this.fromLink, true);
+    this.beforeUnload = (event) => this.hasUnsaved() && event.preventDefault(); // the browser asks whether to leave
+    window.addEventListener("beforeunload", this.beforeUnload);
   }
 
   remove() {
     if (this.root.isConnected) return; // Streamlit says so too of data that newer data has overtaken
     window.removeEventListener("keydown", this.fromPage, true);
+    document.removeEventListener("click", this.fromLink, true);
+    window.removeEventListener("beforeunload", this.beforeUnload);
     clearTimeout(this.patience);
     clearTimeout(this.missing);
     clearTimeout(this.refresh);
@@ -230,7 +243,15 @@ class View {
     }
     while (!this.asked && this.later.length) this.send(this.later.shift());
     this.replayKeys();
-    if (this.decided.size) this.refreshSoon();
+    if (this.leaveBy && !this.hasUnsaved()) {
+      this.leaveBy.click();
+      this.leaveBy = null;
+    } else if (this.decided.size) this.refreshSoon();
+  }
+
+  // Whether a decision was made that the journal is not known to hold.
+  hasUnsaved() {
+    return [this.asked, ...this.later].some((event) => event?.type === "act") || this.keys.length > 0;
   }
 
   // The images stay where they are while one decision follows another.
@@ -469,9 +490,8 @@ class View {
     if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section, action, chosen)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
     const { choose = [], question } = (action.ask && this.data.sections.find(({ id }) => id === section)) || {};
-    const kept = new Set(chosen.paths.map((path) => this.tile(path).label)); // of the images that are kept comes first
-    const names = choose.length ? [...choose.filter((name) => kept.has(name)), ...choose.filter((name) => !kept.has(name))]
-      : action.choose;
+    const labels = new Set(chosen.paths.map((path) => this.tile(path).label));
+    const names = choose.length ? firstOf(choose, (name) => labels.has(name)) : inOrder(action, labels);
     if (!names.length && !action.free) return commit("");
     nameMenu({ label: question || action.label, placeholder: question, choose: names, free: action.free }, node, (name) => {
       this.focusTile(this.focused, true);
@@ -665,6 +685,16 @@ class View {
 // What of the data is drawn, to tell whether it has changed.
 function drawn({ mode, one, size, wrap, tiles, page, pages, total, sections, actions, bulk, page_size, words }) {
   return JSON.stringify([mode, one, size, wrap, tiles, page, pages, total, sections, actions, bulk, page_size, words]);
+}
+
+function firstOf(names, isFirst) {
+  return [...names.filter(isFirst), ...names.filter((name) => !isFirst(name))];
+}
+
+// The names of an action: those chosen lately, those of the series that `labels` belong to, the others.
+function inOrder({ choose, recent, series }, labels) {
+  const near = new Set([...labels].map((label) => series[label]).filter(Boolean));
+  return [...choose.slice(0, recent), ...firstOf(choose.slice(recent), (name) => near.has(series[name]))];
 }
 
 // Nothing but what is looked at: an event that a later one of its kind replaces.

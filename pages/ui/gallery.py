@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class Action:
     decisions: Callable[[Selection], Sequence[Decision]] | None = None
     key: str = ""  # one letter
     choose: tuple[str, ...] = ()  # names of which the person picks one (searchable)
+    recent: int = 0  # so many of them stay first
+    series: Mapping[str, str] = field(default_factory=dict)  # of names; then come those of the series of the image's `label`
     free: bool = False  # a name that is not in `choose` may be typed
     primary: bool = False
     section: bool = False  # a button of every section instead of the selection
@@ -86,11 +88,6 @@ LABEL_OK = Action("label_ok", "label_ok", on_images("label_ok"), key="k")
 UNSURE = Action("unsure", "unsure", on_images("unsure"), key="u")
 
 
-def relabel(classes: Sequence[str]) -> Action:
-    """Give the selected images a label chosen from `classes` (first ones are offered first)."""
-    return Action("relabel", "relabel", on_images("relabel"), key="l", choose=tuple(classes))
-
-
 Describe = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -105,7 +102,7 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
     """Show `tiles` as a paged grid and apply `actions` to what is selected in it.
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
-    bad or ''), `section`, `evidence` (dict, goes into the journal with a decision). Order is kept.
+    bad or ''), `section`, `label` (as it is now), `evidence` (dict, goes into the journal with a decision). Order is kept.
     `sections`: columns `id`, `title`, `note`, `badge`, and if wanted `choose` (list of names) with `question`: the grid is
     divided by `tiles.section`, a click on an image toggles whether it is kept (column `keep` of tiles at first), and pages
     count sections.
@@ -211,7 +208,7 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
         **_page(tiles, sections, page, start), "thumbnails": _thumbnails(workspace, tiles), "pages": pages,
         "total": shown.count, "page_size": per_page, "sizes": [] if page_size else list(PAGE_SIZES), "key": key, "of": of,
         "actions": [{"id": a.id, "label": section("gallery").get(a.label, a.label), "key": a.key, "choose": list(a.choose),
-                     "free": a.free, "primary": a.primary, "section": a.section,
+                     "recent": a.recent, "series": dict(a.series), "free": a.free, "primary": a.primary, "section": a.section,
                      "ask": a.choose_in_section, "help": a.help} for a in actions],
         "large": [_large(workspace, path) | {"flip": _is_mirrored(tiles, path)}
                   for path in st.session_state.get(f"{key}.large", ())],

@@ -46,7 +46,7 @@ def _catalog_key(workspace: Workspace) -> tuple[Any, ...]:
     return str(workspace.root), workspace.id, stamp(workspace.catalog / "catalog.parquet")
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner="Reading the catalog…")
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def _catalog(_workspace: Workspace, key: tuple[Any, ...]) -> pd.DataFrame:
     return catalogs.load(_workspace)
 
@@ -225,7 +225,7 @@ def neighbours(workspace: Workspace, path: str, n: int, soon: Iterable[str] = ()
     return table.iloc[found][["path", "sha256"]].assign(similarity=similarity)
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner="Reading the features…")
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def _features(_table: pd.DataFrame, key: tuple[Any, ...]) -> nearest.Features | None:
     return nearest.stored(_table["sha256"].tolist())
 

@@ -17,6 +17,7 @@ from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, progress
 from pages.ui.class_table import class_table, read_series_csv, series_csv, series_edits, series_proposal
 from pages.ui.decide import decide
+from pages.ui.edited import held, save_button
 from pages.ui.text import text
 from pages.ui.tiles import classes
 from pages.ui.words import count, say
@@ -91,10 +92,10 @@ def _propose(workspace: Workspace, names: list[str], centroids: Floats | None) -
     curation = loaders.curation(workspace)
     wanted = made if anew else proposals.continued(made, curation.series)
     shown = series_proposal(class_table(loaders.catalog(workspace), curation), wanted)
-    _proposal(workspace, shown, f"series.table-{loaders.journal(workspace).version()}-{source}-{cut}-{anew}")
+    _proposal(workspace, *held("series.edited", (str(workspace.root), source, cut, anew), shown))
 
 
-def _proposal(workspace: Workspace, shown: pd.DataFrame, key: str) -> None:
+def _proposal(workspace: Workspace, shown: pd.DataFrame, key: str, edits: dict[int, dict[str, Any]]) -> None:
     """The proposal as a table to edit, and the button that saves it."""
     changed = int((shown["series"] != shown["now"]).sum())
     called = shown["series"][shown["series"] != ""]
@@ -107,12 +108,12 @@ def _proposal(workspace: Workspace, shown: pd.DataFrame, key: str) -> None:
         "now": st.column_config.TextColumn(say("series.now")),
         "series": st.column_config.TextColumn(say("series.series"), help=say("series.series_help"))})
     try:
-        decisions = series_edits(shown, st.session_state.get(key, {}).get("edited_rows", {}))
+        decisions = series_edits(shown, edits)
     except InputError as problem:
         st.error(text(problem))
         return
     label = say("series.save_n", classes=count(len(decisions), "class")) if decisions else say("series.save")
-    st.button(label, key="series.save", type="primary", disabled=not decisions, on_click=decide, args=(workspace, decisions))
+    save_button(label, "series.save", "series.edited", workspace, decisions)
 
 
 def _apart(workspace: Workspace, names: list[str], centroids: Floats) -> None:

@@ -42,7 +42,8 @@ def _picker(workspace: Workspace | None) -> None:
         st.session_state[_PICKED] = workspace.root if workspace else None
         st.selectbox(say("sidebar.workspace"), roots, key=_PICKED, format_func=state.url_name, on_change=_pick,
                      placeholder=say("sidebar.choose"))
-    if workspace is not None and st.button(say("sidebar.new"), type="tertiary", icon=":material/add:"):
+    if workspace is not None:
+        st.button(say("sidebar.new"), type="tertiary", icon=":material/add:", on_click=welcome.ask)
         welcome.dialog()
 
 

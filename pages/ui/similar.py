@@ -6,8 +6,9 @@ import streamlit as st
 
 from hai_core.workspace import Workspace
 from pages.ui import loaders, state
-from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, gallery, relabel, strip
-from pages.ui.tiles import classes, tiles
+from pages.ui.choices import relabel
+from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, gallery, strip
+from pages.ui.tiles import tiles
 from pages.ui.words import say
 
 NEIGHBOURS = 60
@@ -34,6 +35,6 @@ def _draw(workspace: Workspace, path: str) -> None:
     alike = near.set_index("path")["similarity"].loc[shown["path"]]
     captions = [f"{caption}\n{say('gallery.alike', share=f'{share:.0%}')}"
                 for caption, share in zip(shown["caption"], alike, strict=True)]
-    actions = [EXCLUDE, LABEL_OK, relabel(classes(workspace)), UNSURE]
+    actions = [EXCLUDE, LABEL_OK, relabel(workspace), UNSURE]
     gallery(workspace, shown.assign(caption=captions), f"similar-{path}", actions, size=120, page_size=NEIGHBOURS,
             similar=False)

@@ -10,12 +10,14 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from hai_core.workspace import InputError, Workspace, workspaces_root
+from pages.ui.words import say
 
 WORKSPACE = "workspace"  # str: folder of the chosen workspace
 AUTHOR = "author"  # str: who decides, as written in the journal
 NOTICE = "notice"  # pages.ui.toast.Notice: shown once on the next full run
 PROBLEM = "problem"  # str: a refused request, shown above the page once on the next full run
 SIMILAR = "similar"  # str: path of the image whose like are shown in a dialog
+CREATING = "creating"  # bool: whether the dialog for another workspace is open
 VERSION = "version"  # int: of the journal, up to which this session's pages show or have written everything
 URL_WORKSPACE = "w"  # URL parameter: name of a workspace under the workspaces folder, or any other's full path
 
@@ -30,7 +32,7 @@ def workspace() -> Workspace:
     _inside_the_app()
     chosen = current()
     if chosen is None:
-        st.info("Open or create a workspace first: in the sidebar, or on the Overview page.", icon=":material/folder_open:")
+        st.info(say("app.no_workspace"), icon=":material/folder_open:")
         st.stop()
     return chosen
 

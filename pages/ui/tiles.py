@@ -24,6 +24,7 @@ def tiles(workspace: Workspace, paths: Iterable[str]) -> pd.DataFrame:
     at = rows.index.to_numpy()
     badge, tone = _badges(curation, at)
     return pd.DataFrame({"path": rows["path"].to_numpy(), "sha256": rows["sha256"].to_numpy(), "badge": badge, "tone": tone,
+                         "label": curation.label[at],
                          "caption": np.where(curation.label[at] == "", rows["label"], curation.label[at])})
 
 

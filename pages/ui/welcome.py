@@ -30,7 +30,17 @@ def show() -> None:
 
 
 def dialog() -> None:
-    st.dialog(say("welcome.dialog"), width="medium")(_dialog)()
+    """The same in a dialog, while `state.CREATING` is set."""
+    if st.session_state.get(state.CREATING):
+        st.dialog(say("welcome.dialog"), width="medium", on_dismiss=_leave)(_dialog)()
+
+
+def ask() -> None:
+    st.session_state[state.CREATING] = True
+
+
+def _leave() -> None:
+    st.session_state.pop(state.CREATING, None)
 
 
 def _dialog() -> None:
@@ -38,6 +48,7 @@ def _dialog() -> None:
     _open_other("dialog")
     if not (workspaces_root() / DEMO / "workspace.json").exists() and st.button(say("welcome.open_demo"), key="dialog-demo"):
         open_demo()
+        _leave()
         st.rerun()
 
 
@@ -64,6 +75,7 @@ def _create(name: str, images: Path, labels: str, holdout: float) -> None:
         return
     progress.start(workspace, ["index", "-w", str(workspace.root)])
     state.choose(workspace.root)
+    _leave()
     st.rerun()
 
 
@@ -76,6 +88,7 @@ def _open_other(key: str) -> None:
             except InputError as refusal:
                 st.error(text(refusal))
                 return
+            _leave()
             st.rerun()
 
 

@@ -143,6 +143,41 @@ def test_the_interface_speaks_korean(page: Page, app: App) -> None:
     expect(page.get_by_role("button", name="라벨이 맞음")).to_be_visible()
 
 
+def test_labels_chosen_lately_come_first_then_those_of_the_series_of_the_image_in_focus(
+        page: Page, app: App, workspace: Workspace) -> None:
+    images = catalog.load(workspace).set_index("path")
+    open_(page, app, "/noise")
+    label = str(images["label"][paths(page)[0]])
+    *others, last = sorted({str(name) for name in images["label"]} - {label})
+    Journal(workspace).append([Decision("series", label=name, value="own") for name in (label, last)], images.reset_index(),
+                              author="another")
+    page.reload()
+    offered = page.locator(".hg-row")
+    expect(page.get_by_test_id("tile").first).to_contain_text(label)
+    page.keyboard.press("l")
+    for at, name in enumerate(sorted([label, last])):
+        expect(offered.nth(at)).to_have_text(name)
+    page.keyboard.type(last)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Relabelled to").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_test_id("tile").first).to_contain_text(label)
+    page.keyboard.press("l")
+    for at, name in enumerate([last, label, *others]):
+        expect(offered.nth(at)).to_have_text(name)
+
+
+def test_a_link_clicked_while_decisions_are_on_their_way_is_followed_when_they_are_saved(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    for key in ("x", "x", "x", "x", "x", "x"):
+        page.keyboard.press(key)
+    page.evaluate("document.querySelector('[data-testid=stSidebarNavLink][href*=journal]').click()")
+    expect(page.get_by_role("heading", name="Journal")).to_be_visible()
+    assert [path for _, path, _ in live(workspace)] == shown[:6]
+
+
 def test_keys_held_while_typing_are_not_decisions(page: Page, app: App, workspace: Workspace) -> None:
     open_(page, app, "/noise")
     paths(page)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from hai_core import catalog
+from hai_core.decisions import Journal
 from hai_core.records import Decision
-from pages.ui.choices import RECENT, in_order, recent_labels
+from pages.ui import choices
+from pages.ui.choices import RECENT, recent_labels
 
 
 def given(*values, author="me", action="relabel"):
@@ -28,13 +31,13 @@ def test_few_recent_labels_are_offered():
     assert recent_labels(given(*"abcdefghij"), "me", {}) == list("jihgfedcba")[:RECENT]
 
 
-def test_recent_ones_come_first_then_the_series_of_the_label_then_the_rest():
-    series = {"K5 2019": "K5", "K5 2021": "K5", "Sonata": "Sonata", "K5 2016": "K5"}
-    classes = ["Zoe", "K5 2021", "K5 2019", "Sonata", "K5 2016", "Ace"]
-    assert in_order(classes, ["Sonata", "no class"], series, "K5 2019") == [
-        "Sonata", "K5 2016", "K5 2019", "K5 2021", "Ace", "Zoe"]
-
-
-def test_without_a_series_the_names_decide():
-    assert in_order(["b", "a", "b"], [], {}, "a") == ["a", "b"]
-    assert in_order(["b", "a"], [], {"a": "s"}) == ["a", "b"]
+def test_recent_labels_come_first_and_the_series_go_with_them(workspace, monkeypatch):
+    journal = Journal(workspace)
+    images = catalog.load(workspace)
+    journal.append([Decision("series", label="K5_2019", value="K5")], images, author="me")
+    journal.append([Decision("relabel", path=images["path"][0], value="라브4, 5세대")], images, author="me")
+    monkeypatch.setenv("HAI_AUTHOR", "me")
+    action = choices.relabel(workspace)
+    assert action.choose[:action.recent] == ("라브4, 5세대",)
+    assert sorted(action.choose) == sorted(set(images["label"]))
+    assert action.series == {"K5_2019": "K5"}

@@ -12,6 +12,8 @@ from hai_core.records import Decision
 from pages.ui import gallery, state
 from pages.ui.gallery import Action, Selection
 
+RELABEL = Action("relabel", "relabel", gallery.on_images("relabel"), key="l", choose=("K5_2019",))
+
 
 @pytest.fixture
 def session(monkeypatch):
@@ -49,7 +51,7 @@ def test_paths_that_are_not_on_the_page_are_not_touched(workspace, images, tiles
 
 
 def test_a_refused_decision_writes_nothing_and_is_told(workspace, images, tiles, session):
-    action = gallery.relabel(["K5_2019"])
+    action = RELABEL
     gallery.act(workspace, tiles, "noise", action, Selection((images["path"][0], images["path"][1]), value="no such class"))
     assert Journal(workspace).live() == []
     assert "no such class" in session[state.PROBLEM]
@@ -104,7 +106,7 @@ def test_the_answer_tells_a_refusal(workspace, images, tiles, session):
            "section": "", "all": False}
     for number, value, refused in ((1, "no such class", True), (2, "K5_2019", False)):
         session["g"] = {"event": act | {"id": number, "value": value}}
-        gallery._handle(workspace, listed(tiles), tiles, "g", (gallery.relabel(["K5_2019"]),))
+        gallery._handle(workspace, listed(tiles), tiles, "g", (RELABEL,))
         assert (session["g.answered"], session["g.refused"]) == (number, refused)
 
 
@@ -142,7 +144,7 @@ def test_all_that_match_are_decided_as_one_batch_also_beyond_the_page(workspace,
 
 def test_the_outcome_of_a_decision_is_told_before_the_page_is_drawn_anew(workspace, images, tiles, session):
     first, second = images["path"][:2]
-    gallery.act(workspace, tiles, "g", gallery.relabel(["K5_2019"]), Selection((first,), value="K5_2019"))
+    gallery.act(workspace, tiles, "g", RELABEL, Selection((first,), value="K5_2019"))
     assert session["g.decided"] == {first: {"badge": "→ K5_2019", "tone": "good"}}
     keep = Action("keep", "Keep", lambda s: [Decision("exclude", path=path) for path in s.others])
     gallery.act(workspace, tiles, "g", keep, Selection((first,), section="0", others=(second,)))

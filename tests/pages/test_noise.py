@@ -83,21 +83,6 @@ def test_when_few_are_wrong_it_is_a_good_time_to_stop_but_one_can_go_on(
     assert shown(app)[0]["total"] == len(images) - 3
 
 
-def test_labels_of_the_series_are_offered_before_the_others_and_recent_ones_first(open_page, workspace, images, doubtful):
-    journal = Journal(workspace)
-    classes = sorted(set(images["label"]))
-    given, other = images["label"][1], classes[-1]
-    assert given != other
-    journal.append([Decision("series", label=name, value="same") for name in (given, other)], images, author="tester")
-
-    def offered():
-        return next(a["choose"] for a in shown(open_page("noise"))[0]["actions"] if a["id"] == "relabel")
-
-    assert offered() == sorted([given, other]) + sorted(set(classes) - {given, other})
-    journal.append([Decision("relabel", path=images["path"][9], value="K5_2021")], images, author="tester")
-    assert offered()[0] == "K5_2021"
-
-
 def test_the_time_left_is_told_at_the_persons_pace(open_page, workspace, images, doubtful):
     journal = Journal(workspace)
     for path in images["path"][4:10]:
