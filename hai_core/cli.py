@@ -184,6 +184,12 @@ def parser() -> argparse.ArgumentParser:
                          help="how a merged class's probability goes to its original classes (default: by training images)")
     predict.add_argument("--like", type=Path, metavar="SAMPLE.csv", help="take columns and row order from this file")
 
+    compare = command("compare", _compare, "whether a second run is better than a first, on the holdout", workspace=False)
+    compare.add_argument("before", metavar="RUN", help="run folder, or its name with -w")
+    compare.add_argument("after", metavar="OTHER", help="the second run")
+    compare.add_argument("--images", type=Path, metavar="DIR", help="image root (default: where the manifests were built)")
+    compare.add_argument("--seed", type=int, default=0, help="of the resampling")
+
     evaluate = command("evaluate", _evaluate, "score predictions: log loss, accuracy, top 5", workspace=None)
     evaluate.add_argument("--predictions", type=Path, required=True, metavar="P.csv")
     evaluate.add_argument("--labels", type=Path, required=True, metavar="L.csv", help="columns file,label")
@@ -430,6 +436,27 @@ def _predict(arguments: argparse.Namespace) -> Result:
     write_table(table, arguments.out)
     progress.say(f"{count(len(table), 'image')}: {arguments.out}")
     return {"images": len(table), "path": str(arguments.out), "run": run.id}
+
+
+def _compare(arguments: argparse.Namespace) -> Result:
+    from hai_core import compare, runs
+
+    workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
+    pair = [runs.load(name, workspace.runs if workspace else None) for name in (arguments.before, arguments.after)]
+    for run in pair:
+        images = arguments.images or (workspace.images if workspace else Path(run.manifest.info["images"]))
+        if runs.answer_holdout(run, images):
+            progress.say(f"answered the holdout: {run.path}")
+    found = compare.holdout(*pair)
+    if found is None or not len(found.paths):
+        raise InputError("the two runs have no image in common that neither trained on; "
+                         "manifests of one workspace share its holdout (init --holdout)")
+    result = compare.paired_on(found, pair[1], arguments.seed)
+    if not arguments.json:
+        print(f"log loss {result.before:.4f} -> {result.after:.4f}   difference {result.difference:+.4f} "
+              f"({result.low:+.4f} to {result.high:+.4f}, 95 %)   n {result.images}")
+    fixed, broken = (int((found.change == change).sum()) for change in (compare.FIXED, compare.BROKEN))
+    return asdict(result) | {"fixed": fixed, "broken": broken, **found.left_out}
 
 
 def _evaluate(arguments: argparse.Namespace) -> Result:

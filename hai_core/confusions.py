@@ -7,6 +7,7 @@ fold, so that no member saw the image), `classes` (K,) are names. Losses are in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
+from scipy.special import entr
 
 from hai_core.probabilities import Floats, Labels, losses
 
@@ -29,7 +31,7 @@ def leaf_order(counts: Counts) -> npt.NDArray[np.int64]:
     """Class numbers (K,) in an order in which classes that are taken for each other are neighbours.
 
     Average linkage on 1 - the larger of the two confusion rates, leaves in optimal order (Bar-Joseph et al., Bioinformatics
-    2001, through SciPy). Takes about K^3 steps: pass the some hundred most confused classes of a larger matrix.
+    2001, through SciPy). Takes up to K^3 steps: 0.1 s for 400 classes, 1.6 s for 1,000.
     """
     if len(counts) < 3:
         return np.arange(len(counts))
@@ -38,6 +40,56 @@ def leaf_order(counts: Counts) -> npt.NDArray[np.int64]:
     np.fill_diagonal(distance, 0)
     tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
     return np.asarray(leaves_list(tree), dtype=np.int64)
+
+
+def as_table(counts: Counts, classes: Sequence[str]) -> pd.DataFrame:
+    """A (K, K) matrix with its names: the column `label`, then a column for each predicted class."""
+    named = pd.DataFrame(counts, columns=list(classes))
+    return pd.concat([pd.DataFrame({"label": list(classes)}), named], axis=1)
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A part of a (K, K) matrix: `counts` (M, M) of the classes `shown` (class numbers, in leaf order).
+
+    Where `rest` (class numbers) is not empty, one more row and column, the last, add up all classes in it.
+    """
+
+    counts: Counts
+    shown: npt.NDArray[np.int64]
+    rest: npt.NDArray[np.int64]
+
+
+def arranged(counts: Counts, limit: int) -> Arranged:
+    """The `limit` classes with most errors of a (K, K) matrix in leaf order, all others added up."""
+    shown = np.argsort(2 * np.diag(counts) - counts.sum(0) - counts.sum(1), kind="stable")[:limit]
+    shown = shown[leaf_order(counts[np.ix_(shown, shown)])]
+    return Arranged(added_up(counts, shown), shown, np.setdiff1d(np.arange(len(counts)), shown))
+
+
+def added_up(counts: Counts, shown: npt.NDArray[np.int64]) -> Counts:
+    """A (K, K) matrix of the classes `shown` (M,), in their order; a last row and column for all others, if there are any."""
+    number = np.full(len(counts), len(shown))
+    number[shown] = np.arange(len(shown))
+    size = len(shown) + (len(shown) < len(counts))
+    a, b = np.nonzero(counts)
+    found = np.zeros((size, size), np.int64)
+    np.add.at(found, (number[a], number[b]), counts[a, b])
+    return found
+
+
+def disagreement(recipes: Sequence[Floats]) -> npt.NDArray[np.float64]:
+    """How differently R >= 2 recipes answer each image, (N,): 0 all say the same .. 1 each is sure of a class of its own.
+
+    `recipes`: probabilities (N, K) of each. The Jensen-Shannon divergence H(mean_r p_r) - mean_r H(p_r) (Lin, IEEE Transactions
+    on Information Theory 1991, eq. 5.1), all recipes weighing the same, divided by ln R, the most that it can be.
+    """
+    divergence = _entropy(np.mean(recipes, axis=0, dtype=np.float64)) - np.mean([_entropy(p) for p in recipes], axis=0)
+    return np.asarray(np.clip(divergence / np.log(len(recipes)), 0.0, 1.0))
+
+
+def _entropy(probabilities: Floats) -> npt.NDArray[np.float64]:
+    return np.asarray(entr(np.asarray(probabilities, np.float64)).sum(axis=1))
 
 
 def pairs(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> pd.DataFrame:

@@ -5,6 +5,8 @@
     manifest.csv/json  a copy of what was trained on
     members/           NAME.safetensors and NAME.json of every member
     oof.parquet        path, label, fold, and a column `p:CLASS` for each class: out-of-fold probabilities
+    holdout.parquet    path, label, `p:CLASS`, ...: the whole ensemble's probabilities for the manifest's holdout
+    disagreement.parquet  path, disagreement (see confusions.disagreement) of oof's images, where there are several recipes
     history.parquet    member, epoch, train_loss, log_loss, accuracy, learning_rate
     confusion.parquet  pairs of confused classes (see confusions.pairs)
     reliability.parquet  bins of confidence (see ensemble.calibrate)
@@ -36,11 +38,12 @@ import pandas as pd
 
 from hai_core import __version__, progress
 from hai_core import manifest as manifests
+from hai_core.answers import Answers
 from hai_core.manifest import Manifest
 from hai_core.members import config as configurations
 from hai_core.members.config import Config
 from hai_core.records import MemberCard
-from hai_core.workspace import InputError, canonical_json, digest, lock, repository_root, write_atomic
+from hai_core.workspace import InputError, canonical_json, digest, lock, repository_root, write_atomic, write_table
 
 if TYPE_CHECKING:
     from hai_core.ensemble.predict import Expand
@@ -106,12 +109,23 @@ class Run:
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """Number of the label among `classes`, for every row of `oof`, (N,)."""
-        return pd.Index(self.classes).get_indexer(pd.Index(self.oof["label"])).astype(np.int64)
+        return self._labels(self.oof)
 
     @property
     def probabilities(self) -> npt.NDArray[np.float32]:
         """Out-of-fold probabilities (N, K), rows as in `oof`, columns as in `classes`."""
-        return self.oof[[PREFIX + name for name in self.classes]].to_numpy(dtype=np.float32)
+        return self._probabilities(self.oof)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Out of fold. Disagreement is known where the run has several recipes and was trained since it is kept."""
+        kept = (self.path / "disagreement.parquet").is_file()
+        return self._answers(self.oof, self._table("disagreement")["disagreement"].to_numpy(np.float64) if kept else None)
+
+    @property
+    def holdout_answers(self) -> Answers | None:
+        """About the holdout of the run's manifest; None where they were not kept yet (see `answer_holdout`)."""
+        return self._answers(self._table("holdout")) if (self.path / "holdout.parquet").is_file() else None
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -131,6 +145,16 @@ class Run:
         self._finished()
         results: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
         return results
+
+    def _answers(self, table: pd.DataFrame, disagreement: npt.NDArray[np.float64] | None = None) -> Answers:
+        return Answers(self.id, self.classes, self.manifest.series, table["path"].to_numpy(object), self._labels(table),
+                       self._probabilities(table), disagreement)
+
+    def _labels(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
+        return pd.Index(self.classes).get_indexer(pd.Index(table["label"])).astype(np.int64)
+
+    def _probabilities(self, table: pd.DataFrame) -> npt.NDArray[np.float32]:
+        return table[[PREFIX + name for name in self.classes]].to_numpy(dtype=np.float32)
 
     def _table(self, name: str) -> pd.DataFrame:
         self._finished()
@@ -189,6 +213,22 @@ def predict(run: Run, images: Path, *, tta: int | None = None, expand: Expand = 
     from hai_core.ensemble import apply
 
     return apply.predictions(run.path, run.config, run.manifest, run.info["backbones"], run._results, images, tta, expand)
+
+
+def answer_holdout(run: Run, images: Path) -> bool:
+    """Let a finished run answer the holdout of its manifest and keep it, unless it is kept already; says whether it did so.
+
+    Runs that were trained before these answers were kept need it once, to be compared with others. Raises InputError as
+    `predict` does, and when a file of the holdout is gone or was changed.
+    """
+    run._finished()
+    if (run.path / "holdout.parquet").is_file():
+        return False
+    from hai_core.ensemble import apply
+
+    write_table(apply.holdout(run.path, run.config, run.manifest, run.info["backbones"], run._results, images),
+                run.path / "holdout.parquet")
+    return True
 
 
 def like(predictions: pd.DataFrame, sample: pd.DataFrame, name: str | Path = "the sample file") -> pd.DataFrame:

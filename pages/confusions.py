@@ -2,126 +2,218 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from hai_core.answers import Answers
+from hai_core.compare import BROKEN, FIXED, WRONG, Common
 from hai_core.records import Decision
 from hai_core.runs import FINISHED
-from hai_core.workspace import Workspace
-from pages.ui import loaders, needs, state
-from pages.ui.answers import Answers, answers
+from hai_core.workspace import Workspace, csv_bytes
+from pages.ui import answers, loaders, needs, state
 from pages.ui.choices import relabel
 from pages.ui.decide import decide
 from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, gallery, reset
-from pages.ui.matrix import Matrix, arranged
-from pages.ui.plots import confusion_matrix, picked
+from pages.ui.matrix import Cells, confusion_matrix
 from pages.ui.progress import job_panel
 from pages.ui.text import WRAPPED, bold, count, shortened_apart, text
 from pages.ui.tiles import classes, tiles
 from pages.ui.words import say
 
-MATRIX, PAIRS, CELL, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.cell", "confusions.gallery"
-CHOSEN = "confusions.chosen"  # int: how often a cell was chosen
-SHOWN_CLASSES = 60
+MATRIX, PAIRS, GALLERY = "confusions.matrix", "confusions.pairs", "confusions.gallery"
+CELLS = "confusions.cells"  # Cells | None: of which the images are shown
+RUN, OTHER = "confusions.run", "confusions.other"  # str: folder of a run, and of one that it is compared with (or None)
+WINDOW = "confusions.window"  # Cells | None: the part of the matrix that is shown
+CHOSEN = "confusions.chosen"  # int: how often cells were chosen
+SHOWN_CLASSES = 50
 PAIRS_SHOWN = 3  # rows of the table of pairs
+LISTED = 1000  # rows of it that are sent
 WORST = 240  # images shown while no cell is chosen
-MATRIX_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]}
+CHANGES = {BROKEN: "broken", FIXED: "fixed", WRONG: "still_wrong"}
 
 
-def choose(cell: tuple[str, ...] | None) -> None:
-    st.session_state[CELL] = cell
-    st.session_state[CHOSEN] = st.session_state.get(CHOSEN, 0) + (cell is not None)
+def choose(cells: Cells | None) -> None:
+    st.session_state[CELLS] = cells
+    st.session_state[CHOSEN] = st.session_state.get(CHOSEN, 0) + (cells is not None)
     reset(GALLERY)
 
 
-def choose_on_matrix() -> None:
-    cells = picked(st.session_state[MATRIX])
-    choose(cells[-1] if cells else None)
+def show_part(cells: Cells | None) -> None:
+    st.session_state[WINDOW] = cells
 
 
-def choose_pair(pairs: pd.DataFrame) -> None:
-    rows = st.session_state[PAIRS]["selection"]["rows"]
-    choose(tuple(pairs[["class_a", "class_b"]].iloc[rows[0]]) if rows else None)
+def start_anew() -> None:
+    choose(None)
+    show_part(None)
+    if st.session_state.get(OTHER) == st.session_state.get(RUN):
+        st.session_state[OTHER] = None
 
 
-def draw_matrix(found: Answers) -> Matrix:
+def choose_row(table: pd.DataFrame, key: str, of_row: Callable[[pd.Series], Cells]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    choose(of_row(table.iloc[rows[0]]) if rows else None)
+
+
+# --- the matrix and the reports ---------------------------------------------------------------------------------------
+
+
+def draw_matrix(run: str, other: str | None, found: Answers | Common) -> None:
     limit = SHOWN_CLASSES
     if len(found.classes) > SHOWN_CLASSES:
-        limit = st.slider(say("confusions.limit"), 20, min(len(found.classes), 150), SHOWN_CLASSES, 10, key="confusions.limit",
+        limit = st.slider(say("confusions.limit"), 20, len(found.classes), SHOWN_CLASSES, 10, key="confusions.limit",
                           help=say("confusions.limit_help"))
-    matrix = arranged(found.counts, found.classes, limit)
-    st.plotly_chart(confusion_matrix(matrix.counts, matrix.names), key=MATRIX, on_select=choose_on_matrix,
-                    selection_mode="points", config=MATRIX_CONFIG,
-                    alt=say("confusions.matrix", classes=count(len(matrix.names), "class")))
-    return matrix
+    matrix = answers.arranged(run, other, limit)
+    confusion_matrix(matrix, MATRIX, chosen=st.session_state.get(CELLS), window=st.session_state.get(WINDOW), on_choose=choose,
+                     on_window=show_part, title=say("confusions.matrix", classes=count(len(matrix.names), "class")))
 
 
-def draw_reports(found: Answers) -> None:
-    columns = {"loss": st.column_config.NumberColumn(say("confusions.loss"), format="%.3f", help=say("confusions.loss_help")),
-               **{name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="percent")
-                  for name in ("precision", "recall", "class_accuracy")}}
-    with st.expander(say("confusions.by_class", n=f"{len(found.by_class):,}")):
-        st.dataframe(found.by_class, hide_index=True, height=420, column_config=columns)
-    if found.series:
-        with st.expander(say("confusions.by_series", n=f"{len(found.by_series):,}")):
-            st.dataframe(found.by_series, hide_index=True, height=420, column_config=columns)
+def of_class(found: Answers | Common, name: str) -> Cells:
+    """The cells of a class's errors."""
+    return (name,), tuple(other for other in found.classes if other != name)
 
 
-def draw_pairs(found: Answers) -> None:
-    pairs = found.pairs
-    st.dataframe(pairs.assign(rate=100 * pairs["rate"]), key=PAIRS, hide_index=True, height=WRAPPED * PAIRS_SHOWN + 36,
-                 row_height=WRAPPED, selection_mode="single-row", column_order=["count", "rate", "class_a", "class_b"],
-                 on_select=lambda: choose_pair(pairs), column_config={
-                     "class_a": st.column_config.TextColumn(say("confusions.label"), width=142),
-                     "class_b": st.column_config.TextColumn(say("confusions.predicted"), width=142),
-                     "count": st.column_config.NumberColumn(say("confusions.images"), width=58),
-                     "rate": st.column_config.NumberColumn(say("confusions.rate"), width=54, format="%.0f%%",
-                                                         help=say("confusions.rate_help"))})
+def of_series(found: Answers, name: str) -> Cells:
+    own = {label for label in found.classes if (found.series.get(label) or label) == name}
+    return tuple(sorted(own)), tuple(found.classes)
 
 
-def draw_images(workspace: Workspace, found: Answers, matrix: Matrix) -> None:
-    """The images of the chosen cell, or the worst ones, and what can be decided about them."""
-    cell = st.session_state.get(CELL)
-    if cell is None or not set(cell) <= {*found.classes, *matrix.names}:
-        rows = found.worst(WORST)
-        st.markdown(f"**{say('confusions.worst', images=count(len(rows), 'image'))}**")
-        st.caption(say("confusions.worst_hint"))
-    else:
-        rows = found.rows(matrix.classes_of(cell[0]), matrix.classes_of(cell[1]))
-        draw_cell(workspace, *cell, len(rows))
-    about = found.about(rows)
-    gallery(workspace, answered_tiles(workspace, found, about), GALLERY, actions(workspace, about), size=112,
-            asked_for=st.session_state.get(CHOSEN, 0))
+def draw_report(table: pd.DataFrame, by: str, of_row: Callable[[pd.Series], Cells]) -> None:
+    """A table of classes or of series; a row of it chooses its errors."""
+    numbers = {name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="%.3f", help=say("confusions.loss_help"))
+               for name in ("loss", "loss_before", "loss_after", "loss_change")}
+    shares = {name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="percent")
+              for name in ("precision", "recall", "class_accuracy", "recall_before", "recall_after")}
+    words = {name: say(f"confusions.{name}")
+             for name in ("class", "series", "classes", "images", "taken_for", "fixed", "broken")}
+    with st.expander(say(f"confusions.by_{by}", n=f"{len(table):,}")):
+        key = f"confusions.{by}-table"
+        st.dataframe(table, key=key, hide_index=True, height=380, column_config=numbers | shares | words,
+                     selection_mode="single-row", on_select=lambda: choose_row(table, key, of_row))
 
 
-def draw_cell(workspace: Workspace, label: str, predicted: str, size: int) -> None:
+def draw_pairs(pairs: pd.DataFrame, columns: Mapping[str, object]) -> None:
+    """The confused classes as a table, for the keyboard and for those who read rather than look."""
+    pairs = pairs.head(LISTED)
+    st.dataframe(pairs, key=PAIRS, hide_index=True, height=WRAPPED * PAIRS_SHOWN + 36, row_height=WRAPPED,
+                 selection_mode="single-row", column_order=[*columns, "class_a", "class_b"],
+                 on_select=lambda: choose_row(pairs, PAIRS, lambda row: ((row["class_a"],), (row["class_b"],))),
+                 column_config={**columns, "class_a": st.column_config.TextColumn(say("confusions.label"), width=142),
+                                "class_b": st.column_config.TextColumn(say("confusions.predicted"), width=142)})
+
+
+def figure(name: str, width: int, form: str | None = None) -> object:
+    return st.column_config.NumberColumn(say(f"confusions.{name}"), width=width, format=form,
+                                         help=say(f"confusions.{name}_help"))
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def chosen_cells(found: Answers | Common) -> Cells | None:
+    """What was chosen, if this run has these classes."""
+    cells: Cells | None = st.session_state.get(CELLS)
+    return cells if cells and {*cells[0], *cells[1]} <= set(found.classes) else None
+
+
+def called(names: tuple[str, ...]) -> str:
+    return bold(names[0] if len(names) == 1 else count(len(names), "class"))
+
+
+def draw_cells(workspace: Workspace, cells: Cells, size: int) -> None:
+    """What is chosen, the way back from it, and whether two classes are one."""
+    labels, predicted = cells
     title, clear = st.columns([6, 1], vertical_alignment="center")
-    told = say("confusions.right", label=bold(label)) if label == predicted else say(
-        "confusions.wrong", label=bold(label), predicted=bold(predicted))
+    told = say("confusions.right", label=called(labels)) if labels == predicted and len(labels) == 1 else say(
+        "confusions.wrong", label=called(labels), predicted=called(predicted))
     title.markdown(f"{told} · {count(size, 'image')}")
     clear.button("", key="confusions.close", icon=":material/close:", on_click=choose, args=(None,), type="tertiary",
                  help=say("confusions.back"))
-    if label != predicted and {label, predicted} <= set(classes(workspace)):
-        with st.popover(say("confusions.one_class"), icon=":material/merge:"):
-            st.markdown(say("confusions.merge", a=bold(label), b=bold(predicted)))
-            called = dict(zip((label, predicted), shortened_apart([label, predicted], 40), strict=True))
-            for keep, gone in ((label, predicted), (predicted, label)):
-                merge = Decision("merge", label=gone, value=keep, evidence={"page": "confusions", "images": size})
-                st.button(text(called[keep]), key=f"confusions.merge-{keep}", width="stretch", on_click=decide,
-                          args=(workspace, [merge]))
+    if len(labels) == len(predicted) == 1 and labels != predicted and {*labels, *predicted} <= set(classes(workspace)):
+        draw_merge(workspace, labels[0], predicted[0], size)
 
 
-def answered_tiles(workspace: Workspace, found: Answers, about: pd.DataFrame) -> pd.DataFrame:
-    """Tiles whose captions hold both probabilities."""
+def draw_merge(workspace: Workspace, label: str, predicted: str, size: int) -> None:
+    with st.popover(say("confusions.one_class"), icon=":material/merge:"):
+        st.markdown(say("confusions.merge", a=bold(label), b=bold(predicted)))
+        short = dict(zip((label, predicted), shortened_apart([label, predicted], 40), strict=True))
+        for keep, gone in ((label, predicted), (predicted, label)):
+            merge = Decision("merge", label=gone, value=keep, evidence={"page": "confusions", "images": size})
+            st.button(text(short[keep]), key=f"confusions.merge-{keep}", width="stretch", on_click=decide,
+                      args=(workspace, [merge]))
+
+
+def draw_images(workspace: Workspace, found: Answers) -> None:
+    """The images of the chosen cells, or the worst ones, and what can be decided about them."""
+    cells, order = chosen_cells(found), draw_order(found)
+    if cells is None:
+        rows = ordered(found, found.worst(), order)[:WORST]
+        st.markdown(f"**{say(f'confusions.worst_{order}', images=count(len(rows), 'image'))}**")
+        st.caption(say("confusions.worst_hint"))
+    else:
+        rows = ordered(found, errors_first(found, found.rows(*cells), cells), order)
+        draw_cells(workspace, cells, len(rows))
+    about = found.about(rows)
+    captions = [f"{row.label} {row.p_label:.0%}" + ("" if row.label == row.predicted else
+                                                    f"\n→ {row.predicted} {row.p_predicted:.0%}") for row in about.itertuples()]
+    show(workspace, about, captions, found.run)
+
+
+def errors_first(found: Answers, rows: npt.NDArray[np.int64], cells: Cells) -> npt.NDArray[np.int64]:
+    """Of a box, what was predicted wrong, if anything was; the right ones would bury it."""
+    wrong = rows[found.predicted[rows] != found.labels[rows]]
+    return wrong if len(wrong) and max(map(len, cells)) > 1 else rows
+
+
+def draw_order(found: Answers) -> str:
+    """Which images come first: 'loss' or 'disagreement'."""
+    order = st.segmented_control(say("confusions.order"), ["loss", "disagreement"], default="loss", required=True,
+                                 key="confusions.order", label_visibility="collapsed",
+                                 format_func=lambda name: say(f"confusions.order_{name}"), help=say("confusions.order_help"))
+    if order == "disagreement" and found.disagreement is None:
+        st.caption(say("confusions.no_disagreement"))
+        return "loss"
+    return str(order)
+
+
+def ordered(found: Answers, rows: npt.NDArray[np.int64], order: str) -> npt.NDArray[np.int64]:
+    if order == "loss" or found.disagreement is None:
+        return rows
+    return rows[np.argsort(-found.disagreement[rows], kind="stable")]
+
+
+def draw_changes(workspace: Workspace, found: Common, run: str) -> None:
+    """The images that one of two runs answered right and the other wrong, or both wrong."""
+    cells = chosen_cells(found)
+    within = cells or ()
+    sizes = {change: len(found.rows([change], *within)) for change in CHANGES}
+    change = st.segmented_control(say("confusions.changes"), list(CHANGES), default=BROKEN, required=True,
+                                  key="confusions.change", label_visibility="collapsed", on_change=reset, args=(GALLERY,),
+                                  format_func=lambda name: f"{say(f'confusions.{CHANGES[name]}')} ({sizes[name]:,})")
+    rows = found.rows([change], *within)
+    if cells:
+        draw_cells(workspace, cells, len(rows))
+    about = found.about(rows[:WORST] if cells is None else rows)
+    captions = [f"{row.label} {row.p_label_before:.0%} → {row.p_label_after:.0%}\n" + {
+        BROKEN: say("confusions.now", name=row.predicted_after), FIXED: say("confusions.was", name=row.predicted_before),
+        WRONG: say("confusions.now", name=row.predicted_after)}[row.change] for row in about.itertuples()]
+    about = about.rename(columns={"predicted_after": "predicted", "p_label_after": "p_label"})
+    show(workspace, about, captions, run)
+
+
+def show(workspace: Workspace, about: pd.DataFrame, captions: list[str], run: str) -> None:
+    """The gallery. `about`: path, label, predicted, p_label."""
+    told = about.assign(told=captions).set_index("path")
     shown = tiles(workspace, about["path"])
-    about = about.set_index("path").loc[shown["path"]]
-    rows = list(about.itertuples())
-    right = about["label"].to_numpy() == about["predicted"].to_numpy()
-    captions = [f"{row.label} {row.p_label:.0%}" + ("" if hit else f"\n→ {row.predicted} {row.p_predicted:.0%}")
-                for row, hit in zip(rows, right, strict=True)]
-    evidence = [{"run": found.run, "label": row.label, "predicted": row.predicted, "self_confidence": float(row.p_label)}
-                for row in rows]
-    return shown.assign(caption=captions, evidence=evidence)
+    told = told.loc[shown["path"]]
+    evidence = [{"run": run, "label": row.label, "predicted": row.predicted, "self_confidence": float(row.p_label)}
+                for row in told.itertuples()]
+    gallery(workspace, shown.assign(caption=told["told"].tolist(), evidence=evidence), GALLERY, actions(workspace, about),
+            size=112, asked_for=st.session_state.get(CHOSEN, 0), empty=say("confusions.no_images"))
 
 
 def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
@@ -132,6 +224,46 @@ def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
 
     return [Action("move", say("confusions.move"), move, key="m", primary=True), LABEL_OK, EXCLUDE, relabel(workspace),
             UNSURE]
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def draw_exports(workspace: Workspace, found: Answers | Common) -> None:
+    with st.popover(say("confusions.export"), icon=":material/download:", width="stretch"):
+        st.caption(say("confusions.export_about"))
+        for name, make in found.tables.items():
+            st.download_button(say(f"confusions.export_{name}"), lambda make=make: csv_bytes(make()),  # type: ignore[misc]
+                               f"{workspace.name}-{name}.csv", "text/csv", key=f"confusions.export-{name}", on_click="ignore",
+                               width="stretch")
+
+
+def draw_run(workspace: Workspace, run: str, found: Answers) -> None:
+    left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
+    with left:
+        draw_matrix(run, None, found)
+        draw_report(found.by_class, "class", lambda row: of_class(found, row["class"]))
+        if found.series:
+            draw_report(found.by_series, "series", lambda row: of_series(found, row["series"]))
+    with right:
+        draw_pairs(found.pairs.assign(rate=100 * found.pairs["rate"]),
+                   {"count": figure("count", 58), "rate": figure("rate", 54, "%.0f%%")})
+        draw_images(workspace, found)
+
+
+def draw_two(workspace: Workspace, run: str, other: str, found: Common) -> None:
+    st.caption(say("confusions.compared", images=count(len(found.paths), "image"), only=f"{found.left_out['only_before']:,}",
+                   other=f"{found.left_out['only_after']:,}", relabelled=f"{found.left_out['relabelled']:,}"))
+    if not len(found.paths):
+        return
+    left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
+    with left:
+        draw_matrix(run, other, found)
+        draw_report(found.by_class, "change", lambda row: of_class(found, row["class"]))
+    with right:
+        draw_pairs(found.cells, {"before": figure("before", 58), "after": figure("after", 58),
+                                 "fixed": figure("fixed", 58), "broken": figure("broken", 58)})
+        draw_changes(workspace, found, Path(run).name)
 
 
 def main() -> None:
@@ -147,16 +279,20 @@ def main() -> None:
         return
     names = {row["path"]: f"{row['name']} · {say('confusions.log_loss', value=format(row['log_loss'], '.4f'))} · {row['id']}"
              for row in runs.to_dict("records")}
-    run = st.selectbox(say("confusions.run"), list(names), format_func=names.__getitem__, key="confusions.run",
-                       on_change=choose, args=(None,))
-    found = answers(run)
-    left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
-    with left:
-        matrix = draw_matrix(found)
-        draw_reports(found)
-    with right:
-        draw_pairs(found)
-        draw_images(workspace, found, matrix)
+    first, second, third = st.columns([3, 3, 1], vertical_alignment="bottom")
+    run = first.selectbox(say("confusions.run"), list(names), format_func=names.__getitem__, key=RUN,
+                          on_change=start_anew)
+    others = [path for path in names if path != run]
+    other = second.selectbox(say("confusions.other"), others, index=None, format_func=names.__getitem__, key=OTHER,
+                             placeholder=say("confusions.no_other"), disabled=not others, on_change=start_anew,
+                             help=say("confusions.other_help"))
+    found = answers.answers(run) if other is None else answers.common(other, run)
+    with third:
+        draw_exports(workspace, found)
+    if isinstance(found, Answers):
+        draw_run(workspace, run, found)
+    else:
+        draw_two(workspace, run, str(other), found)
 
 
 main()

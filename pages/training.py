@@ -10,7 +10,7 @@ import streamlit as st
 
 from hai_core.members import config
 from hai_core.workspace import InputError, Workspace
-from pages.ui import loaders, needs, options, run_view, state
+from pages.ui import compare_view, loaders, needs, options, run_view, state
 from pages.ui.progress import ago, job_panel, start_button
 from pages.ui.text import count, text
 from pages.ui.words import say
@@ -64,6 +64,11 @@ def unwrapped(about: str) -> str:
 
 def draw_runs(workspace: Workspace, runs: pd.DataFrame) -> None:
     st.subheader(say("training.runs"))
+    view = st.segmented_control(say("compare.view"), ["one", "two"], default="one", required=True, key="training.view",
+                                label_visibility="collapsed", format_func=lambda name: say(f"compare.view_{name}"))
+    if view == "two":
+        compare_view.draw(workspace, runs)
+        return
     event = st.dataframe(run_view.listed(runs), hide_index=True, key="training.runs", on_select="rerun",
                          selection_mode="single-row", column_config=run_view.columns())
     rows = event["selection"]["rows"]

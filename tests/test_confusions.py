@@ -115,3 +115,36 @@ def test_leaf_order_puts_confused_classes_side_by_side():
 @pytest.mark.parametrize("size", [0, 1, 2, 3])
 def test_leaf_order_of_few_classes(size):
     assert sorted(confusions.leaf_order(np.ones((size, size), int))) == list(range(size))
+
+
+def test_beyond_the_limit_the_least_confused_classes_are_added_up():
+    counts = np.diag(np.full(6, 50))
+    for a, b, n in ((0, 5, 30), (1, 2, 3), (2, 0, 1), (3, 4, 2)):
+        counts[a, b] = n
+    found = confusions.arranged(counts, 2)
+    assert sorted(found.shown) == [0, 5]
+    assert found.rest.tolist() == [1, 2, 3, 4]
+    at = found.shown.tolist().index(0)
+    assert found.counts[2].tolist() == [1 if i == at else 0 for i in range(2)] + [4 * 50 + 3 + 2]
+    assert found.counts.sum() == counts.sum()
+    whole = confusions.arranged(counts, 6)
+    assert whole.rest.size == 0
+    assert (whole.counts == counts[np.ix_(whole.shown, whole.shown)]).all()
+    assert abs(whole.shown.tolist().index(0) - whole.shown.tolist().index(5)) == 1
+
+
+def test_disagreement_agrees_with_the_divergence_written_out():
+    rng = np.random.default_rng(0)
+    recipes = rng.dirichlet(np.full(4, 0.4), (3, 20))
+    recipes[0, 0] = [1, 0, 0, 0]
+    found = confusions.disagreement(recipes)
+    for i in range(20):
+        mean = recipes[:, i].mean(0)
+        divergence = np.mean([sum(p * np.log(p / m) for p, m in zip(one, mean, strict=True) if p > 0) for one in recipes[:, i]])
+        assert found[i] == pytest.approx(divergence / np.log(3))
+
+
+def test_disagreement_is_nothing_when_all_agree_and_one_when_each_is_sure_of_its_own_class():
+    sure = np.eye(3)[:, None, :]
+    assert confusions.disagreement(sure) == pytest.approx([1])
+    assert confusions.disagreement([sure[0], sure[0]]) == pytest.approx([0])

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from tiny_runs import CLASSES, make_config, make_manifest, write_photos
 
-from hai_core import backbones, manifest, runs
+from hai_core import backbones, compare, manifest, runs
 from hai_core.ensemble import train
 from hai_core.probabilities import log_loss
 from hai_core.workspace import InputError
@@ -58,6 +58,54 @@ def test_every_training_image_has_probabilities_of_members_that_did_not_see_it(t
     assert oof["fold"].value_counts().tolist() == [10, 10, 10]
     assert np.allclose(trained.probabilities.sum(1), 1)
     assert log_loss(trained.probabilities, trained.labels) == pytest.approx(trained.metrics["log_loss"])
+
+
+def test_the_holdout_is_answered_by_the_whole_ensemble_and_kept(trained, photos, tmp_path):
+    kept = trained.holdout_answers
+    held = make_manifest(photos).table.query("split == 'holdout'")
+    assert kept.paths.tolist() == held["path"].tolist()
+    assert [trained.classes[i] for i in kept.labels] == held["label"].tolist()
+    assert log_loss(kept.probabilities, kept.labels) == pytest.approx(trained.metrics["holdout_log_loss"])
+    assert not runs.answer_holdout(trained, tmp_path / "images")
+    (trained.path / "holdout.parquet").unlink()  # a run of before these answers were kept
+    assert trained.holdout_answers is None
+    assert runs.answer_holdout(trained, tmp_path / "images")
+    assert np.array_equal(trained.holdout_answers.probabilities, kept.probabilities)
+
+
+def test_without_a_holdout_there_are_no_answers_about_it(photos, tmp_path):
+    whole = make_manifest(photos)
+    whole.table["split"] = "train"
+    run = runs.train(whole, make_config(), images=tmp_path / "images", runs=tmp_path / "runs")
+    assert len(run.holdout_answers.paths) == 0
+    assert "holdout_log_loss" not in run.metrics
+    (run.path / "holdout.parquet").unlink()
+    assert runs.answer_holdout(run, tmp_path / "images")
+    assert run.holdout_answers.probabilities.shape == (0, 3)
+
+
+def test_two_runs_are_compared_on_their_holdout_and_on_their_folds(trained, photos, tmp_path):
+    other = train_in(tmp_path, photos, "epochs=30", "seed=5")
+    found = compare.holdout(trained, other)
+    assert len(found.paths) == 6
+    result = compare.paired_on(found, other)
+    assert result.difference == pytest.approx(other.metrics["holdout_log_loss"] - trained.metrics["holdout_log_loss"])
+    folds = compare.out_of_fold(trained, other)
+    assert folds.after.losses.mean() == pytest.approx(other.metrics["log_loss"])
+    told = compare.differing(trained, other).set_index("option")
+    assert told.loc["epochs"].tolist() == ["4", "30"]
+    assert told.loc["seed"].tolist() == ["0", "5"]
+    assert len(told) == 2
+    (other.path / "holdout.parquet").unlink()
+    assert compare.holdout(trained, runs.load(other.path)) is None
+
+
+def test_disagreement_of_recipes_is_kept_for_every_training_image(photos, tmp_path, trained):
+    assert trained.answers.disagreement is None  # one recipe has no one to disagree with
+    run = train_in(tmp_path, photos, "recipes=[[tiny],[tiny, other]]")
+    known = run.answers.disagreement
+    assert known.shape == (30,)
+    assert 0 < known.max() <= 1
 
 
 def test_copies_of_one_photo_are_in_one_fold(photos, tmp_path):

@@ -85,6 +85,26 @@ def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dic
     return table(files["path"].tolist(), names, probabilities)
 
 
+def holdout(run: Path, config: Config, manifest: Manifest, fingerprints: dict[str, str], results: dict[str, Any],
+            images: Path) -> pd.DataFrame:
+    """The table of `answered` for the holdout of a manifest. Missing features are computed first, from the files below
+    `images`; raises InputError when one of them is gone or was changed."""
+    check_fingerprints(fingerprints)
+    table = manifest.table[manifest.table["split"] != TRAIN].reset_index(drop=True)
+    voting = ensemble(run, config, results, len(manifest.classes))
+    without = features.ensure(images, table, config.backbones, voting.views)
+    if len(without):
+        raise InputError(f"{len(without)} images of the holdout have no features: {_named(without)}")
+    return answered(voting, table, manifest.classes)
+
+
+def answered(voting: Ensemble, table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """The ensemble's answers about a manifest's rows: path, label, then a column `p:CLASS` for each class."""
+    probabilities = voting(table["sha256"].tolist()) if len(table) else np.empty((0, len(classes)))
+    columns = pd.DataFrame(probabilities.astype(np.float32), columns=[f"p:{name}" for name in classes])
+    return pd.concat([table[["path", "label"]], columns], axis=1)
+
+
 def check_fingerprints(fingerprints: dict[str, str]) -> None:
     """Raises InputError when a backbone's weights on this machine are not those that a run was trained with."""
     for name, fingerprint in fingerprints.items():
@@ -94,10 +114,15 @@ def check_fingerprints(fingerprints: dict[str, str]) -> None:
 
 def _warn(unreadable: pd.DataFrame) -> None:
     if len(unreadable):
-        first = unreadable.head(NAMED)
-        named = ", ".join(f"{path} ({reason})" for path, reason in zip(first["path"], first["reason"], strict=True))
-        progress.say(f"warning: {len(unreadable)} unreadable images get the classes' shares of the training images: {named}"
-                     + (", ..." if len(unreadable) > NAMED else ""))
+        progress.say(f"warning: {len(unreadable)} unreadable images get the classes' shares of the training images: "
+                     f"{_named(unreadable)}")
+
+
+def _named(without: pd.DataFrame) -> str:
+    """The first few rows of a table with path and reason."""
+    first = without.head(NAMED)
+    named = ", ".join(f"{path} ({reason})" for path, reason in zip(first["path"], first["reason"], strict=True))
+    return named + (", ..." if len(without) > NAMED else "")
 
 
 def _shares(manifest: Manifest) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ import torch
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
 from hai_core.ensemble import combine, features, tta
-from hai_core.ensemble.apply import ensemble, recipe_views
+from hai_core.ensemble.apply import answered, ensemble, recipe_views
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
 from hai_core.manifest import TRAIN, Manifest
@@ -27,7 +27,7 @@ from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
-from hai_core.probabilities import log_loss
+from hai_core.probabilities import log_loss, softmax
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
@@ -136,6 +136,10 @@ def write_results(run: Path, prepared: Prepared, config: Config) -> None:
         alone = combine.cross_fitted(one_view, prepared.labels, prepared.folds)
         found.metrics["log_loss_one_view"] = log_loss(alone, prepared.labels)
     found.metrics.update(_holdout_scores(run, prepared, config, results))
+    if len(recipes) > 1:
+        tempered = [softmax(z, recipe["temperature"]) for z, recipe in zip(answers, found.recipes, strict=True)]
+        write_table(prepared.train[["path"]].assign(disagreement=confusions.disagreement(tempered)),
+                    run / "disagreement.parquet")
     columns = pd.DataFrame(found.probabilities, columns=[f"p:{name}" for name in prepared.classes])
     oof = prepared.train[["path", "label"]].assign(fold=prepared.folds)
     write_table(pd.concat([oof, columns], axis=1), run / "oof.parquet")
@@ -176,11 +180,13 @@ def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[n
 
 
 def _holdout_scores(run: Path, prepared: Prepared, config: Config, results: dict[str, Any]) -> dict[str, float]:
-    if prepared.holdout.empty:
+    """Of the whole ensemble on the manifest's holdout, whose answers are kept: by them runs are compared image by image."""
+    table = answered(ensemble(run, config, results, len(prepared.classes)), prepared.holdout, prepared.classes)
+    write_table(table, run / "holdout.parquet")
+    if table.empty:
         return {}
-    voting = ensemble(run, config, results, len(prepared.classes))
-    labels = pd.Index(prepared.classes).get_indexer(pd.Index(prepared.holdout["label"])).astype(np.int64)
-    return {f"holdout_{name}": value for name, value in scores(voting(prepared.holdout["sha256"].tolist()), labels).items()}
+    labels = pd.Index(prepared.classes).get_indexer(pd.Index(table["label"])).astype(np.int64)
+    return {f"holdout_{name}": value for name, value in scores(table.iloc[:, 2:].to_numpy(np.float32), labels).items()}
 
 
 def _history(run: Path, config: Config) -> pd.DataFrame:

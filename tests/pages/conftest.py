@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny
+import yaml
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -97,3 +98,15 @@ def trained(workspace, build, monkeypatch):
     frozen, _ = build()
     options = {"name": "tiny", "recipes": [["tiny"]], "folds": 3, "epochs": 4, "batch_size": 8}
     return runs.train(frozen, config.from_values(options), images=workspace.images, runs=workspace.runs, command="test")
+
+
+@pytest.fixture
+def more_runs(trained, workspace):
+    """Function (*overrides) -> another run on the same manifest."""
+
+    def train(*overrides: str) -> runs.Run:
+        values = yaml.safe_load((trained.path / "config.yaml").read_text("utf-8"))
+        return runs.train(trained.manifest, config.from_values(values, overrides), images=workspace.images, runs=workspace.runs,
+                          command="test")
+
+    return train

@@ -1,10 +1,8 @@
-import numpy as np
 import pandas as pd
 import pytest
 
 from hai_core.decisions import Journal
 from hai_core.runs import PREFIX
-from pages.ui.answers import Answers
 
 
 def words(page):
@@ -25,6 +23,10 @@ def confused(trained):
     return labels[wrong], answers[wrong]
 
 
+def as_cells(pair):
+    return (pair[0],), (pair[1],)
+
+
 def test_without_a_run_the_page_says_where_to_train_one(open_page):
     page = open_page("confusions")
     assert not page.exception
@@ -35,12 +37,12 @@ def test_the_page_opens_on_the_images_whose_label_is_least_probable(open_page, t
     page = open_page("confusions")
     assert not page.exception
     assert f"The {len(trained.oof)} images whose label is least probable" in words(page)
-    assert len(page.get("plotly_chart")) == 1
+    assert page.segmented_control(key="confusions.order").value == "loss"
 
 
 def test_a_chosen_cell_shows_its_images_and_offers_to_merge_its_classes(open_page, trained, confused, workspace):
     label, predicted = confused
-    page = open_page("confusions", **{"confusions.cell": confused})
+    page = open_page("confusions", **{"confusions.cells": as_cells(confused)})
     assert not page.exception
     labels, answers = labels_and_answers(trained)
     n = int(((labels == label) & (answers == predicted)).sum())
@@ -51,37 +53,62 @@ def test_a_chosen_cell_shows_its_images_and_offers_to_merge_its_classes(open_pag
 
 
 def test_closing_a_cell_goes_back_to_the_worst_images(open_page, trained, confused):
-    page = open_page("confusions", **{"confusions.cell": confused})
+    page = open_page("confusions", **{"confusions.cells": as_cells(confused)})
     page.button(key="confusions.close").click().run()
     assert "least probable" in words(page)
 
 
 def test_a_cell_of_another_run_is_not_shown(open_page, trained):
-    assert "least probable" in words(open_page("confusions", **{"confusions.cell": ("gone", "gone too")}))
-
-
-@pytest.fixture
-def four():
-    probabilities = np.array([[.9, .1, 0], [.2, .8, 0], [.4, .6, 0], [0, .3, .7]], np.float32)
-    return Answers("r", ["a", "b", "c"], {"a": "s", "b": "s"}, np.array(["1", "2", "3", "4"], object), np.array([0, 0, 0, 1]),
-                   probabilities)
-
-
-def test_images_of_a_cell_come_with_both_probabilities_the_least_probable_label_first(four):
-    about = four.about(four.rows(["a"], ["b"]))
-    assert about.round(2).to_dict("records") == [
-        {"path": "2", "label": "a", "predicted": "b", "p_label": np.float32(.2), "p_predicted": np.float32(.8)},
-        {"path": "3", "label": "a", "predicted": "b", "p_label": np.float32(.4), "p_predicted": np.float32(.6)}]
-    assert list(four.rows(["a", "b"], ["b", "c"])) == [1, 3, 2]
-
-
-def test_counts_and_worst_images(four):
-    assert four.counts.tolist() == [[1, 2, 0], [0, 0, 1], [0, 0, 0]]
-    assert list(four.worst(2)) == [1, 3]
-    assert four.pairs.iloc[0][["class_a", "class_b", "count"]].tolist() == ["a", "b", 2]
-    assert set(four.by_series["series"]) == {"s", "c"}
+    assert "least probable" in words(open_page("confusions", **{"confusions.cells": (("gone",), ("gone too",))}))
 
 
 def test_the_pairs_are_called_by_their_full_names(open_page, trained):
     [pairs, *_] = [table.value for table in open_page("confusions").dataframe if "class_a" in table.value]
     assert {*pairs["class_a"], *pairs["class_b"]} <= set(trained.classes)
+
+
+def test_of_a_box_the_errors_are_shown_and_of_right_cells_what_is_in_them(open_page, trained):
+    labels, answers = labels_and_answers(trained)
+    everything = tuple(trained.classes), tuple(trained.classes)
+    assert f"· {(labels != answers).sum()} image" in words(open_page("confusions", **{"confusions.cells": everything}))
+    right = next(label for label, answer in zip(labels, answers, strict=True) if label == answer)
+    n = int(((labels == right) & (answers == right)).sum())
+    page = open_page("confusions", **{"confusions.cells": as_cells((right, right))})
+    assert "predicted right" in words(page)
+    assert f"· {n} image" in words(page)
+
+
+def test_what_disagreement_needs_is_said_of_a_run_of_one_recipe(open_page, trained):
+    page = open_page("confusions", **{"confusions.order": "disagreement"})
+    assert "two or more recipes" in words(page)
+    assert "least probable" in words(page)
+
+
+def test_of_several_recipes_those_images_come_first_on_which_they_disagree(open_page, trained, more_runs):
+    page = open_page("confusions", **{"confusions.run": str(more_runs("recipes=[[tiny],[tiny, other]]").path),
+                                      "confusions.order": "disagreement"})
+    assert not page.exception
+    assert "on which the recipes disagree most" in words(page)
+
+
+def test_two_runs_are_compared_cell_by_cell(open_page, trained, more_runs):
+    other = more_runs("epochs=30", "seed=3")
+    page = open_page("confusions", **{"confusions.run": str(other.path), "confusions.other": str(trained.path)})
+    assert not page.exception
+    assert f"On {len(trained.oof)} images that both runs trained on" in words(page)
+    labels, before = labels_and_answers(trained)
+    after = labels_and_answers(other)[1]
+    offered = page.segmented_control(key="confusions.change").options
+    assert offered == [f"Newly broken ({((before == labels) & (after != labels)).sum()})",
+                       f"Fixed ({((before != labels) & (after == labels)).sum()})",
+                       f"Wrong in both ({((before != labels) & (after != labels)).sum()})"]
+    [cells, *_] = [table.value for table in page.dataframe if "fixed" in table.value and "class_a" in table.value]
+    assert cells["before"].sum() == (before != labels).sum()
+
+
+def test_a_run_is_not_compared_with_itself(open_page, trained, more_runs):
+    other = more_runs("seed=3")
+    page = open_page("confusions", **{"confusions.run": str(other.path), "confusions.other": str(trained.path)})
+    page.selectbox(key="confusions.run").set_value(str(trained.path)).run()
+    assert not page.exception
+    assert page.selectbox(key="confusions.other").value is None

@@ -96,3 +96,43 @@ def test_mlflow_is_started_by_the_command(open_page, trained, workspace, started
     page = open_page("training")
     page.button(key="training.mlflow").click().run()
     assert started == [["tracking", "ui", "-w", str(workspace.root), "--port", "5000"]]
+
+
+def test_one_run_cannot_be_compared(open_page, trained):
+    assert "needs two finished runs" in words(open_page("training", **{"training.view": "two"}))
+
+
+def test_two_runs_are_compared_on_the_holdout_with_their_figures_and_what_differs(open_page, trained, more_runs):
+    other = more_runs("epochs=30")
+    page = open_page("training", **{"training.view": "two"})
+    assert not page.exception
+    assert [page.selectbox(key=f"compare.{side}").value for side in ("before", "after")] == [str(trained.path), str(other.path)]
+    held = trained.metrics["holdout_n"]
+    assert f"On {held} images that neither run trained on" in words(page)
+    assert f"{trained.metrics['holdout_log_loss']:.4f} → {other.metrics['holdout_log_loss']:.4f}" in words(page)
+    tables = [table.value for table in page.dataframe]
+    [told] = [table for table in tables if "option" in table]
+    assert told.to_dict("records") == [{"option": "epochs", "before": "4", "after": "30"}]
+    [figures] = [table for table in tables if "figure" in table]
+    assert figures["before"][0].startswith(f"{trained.metrics['log_loss']:.4f} ± ")
+
+
+def test_a_run_of_before_holdout_answers_were_kept_can_answer_now(open_page, trained, more_runs, started, workspace):
+    other = more_runs("epochs=5")
+    (trained.path / "holdout.parquet").unlink()
+    page = open_page("training", **{"training.view": "two"})
+    assert "trained before its answers" in words(page)
+    page.button(key="compare.answer").click().run()
+    assert started == [["compare", trained.id, other.id, "-w", str(workspace.root)]]
+
+
+def test_see_what_changed_opens_both_runs_there(open_page, trained, more_runs, monkeypatch):
+    other = more_runs("epochs=5")
+    visited = []
+    monkeypatch.setattr(st, "switch_page", visited.append)
+    monkeypatch.setattr(state, "_inside_the_app", lambda: None)
+    page = open_page("training", **{"training.view": "two"})
+    page.button(key="compare.see").click().run()
+    assert visited == ["pages/confusions.py"]
+    assert page.session_state["confusions.run"] == str(other.path)
+    assert page.session_state["confusions.other"] == str(trained.path)
