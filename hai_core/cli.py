@@ -444,8 +444,9 @@ def _compare(arguments: argparse.Namespace) -> Result:
     workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
     pair = [runs.load(name, workspace.runs if workspace else None) for name in (arguments.before, arguments.after)]
     for run in pair:
-        images = arguments.images or (workspace.images if workspace else Path(run.manifest.info["images"]))
-        if runs.answer_holdout(run, images):
+        if run.holdout_answers is None:
+            images = arguments.images or (workspace.images if workspace else Path(run.manifest.info["images"]))
+            runs.answer_holdout(run, images)
             progress.say(f"answered the holdout: {run.path}")
     found = compare.holdout(*pair)
     if found is None or not len(found.paths):

@@ -215,20 +215,16 @@ def predict(run: Run, images: Path, *, tta: int | None = None, expand: Expand = 
     return apply.predictions(run.path, run.config, run.manifest, run.info["backbones"], run._results, images, tta, expand)
 
 
-def answer_holdout(run: Run, images: Path) -> bool:
-    """Let a finished run answer the holdout of its manifest and keep it, unless it is kept already; says whether it did so.
+def answer_holdout(run: Run, images: Path) -> None:
+    """Let a finished run answer the holdout of its manifest, and keep it.
 
     Runs that were trained before these answers were kept need it once, to be compared with others. Raises InputError as
     `predict` does, and when a file of the holdout is gone or was changed.
     """
-    run._finished()
-    if (run.path / "holdout.parquet").is_file():
-        return False
     from hai_core.ensemble import apply
 
     write_table(apply.holdout(run.path, run.config, run.manifest, run.info["backbones"], run._results, images),
                 run.path / "holdout.parquet")
-    return True
 
 
 def like(predictions: pd.DataFrame, sample: pd.DataFrame, name: str | Path = "the sample file") -> pd.DataFrame:

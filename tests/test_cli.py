@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tiny
+import tiny_runs
 
-from hai_core import cli, decisions
+from hai_core import backbones, cli, decisions, runs
 
 ROOT = Path(__file__).parent.parent
 
@@ -155,6 +157,23 @@ def test_series_there_and_back(workspace, tmp_path, capsys):
     table.assign(series=["", "=한빛"]).to_csv(file, index=False)
     assert result(capsys, "series", "import", "-w", workspace, file)["applied"] == 1
     assert result(capsys, "series", "import", "-w", workspace, file)["applied"] == 0
+
+
+def test_two_runs_are_compared_on_their_holdout(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(backbones, "load", lambda name: tiny.backbone())
+    photos, made = tiny_runs.write_photos(tmp_path / "images"), []
+    for epochs in (4, 30):
+        options = tiny_runs.make_config(f"epochs={epochs}")
+        made.append(runs.train(tiny_runs.make_manifest(photos), options, images=tmp_path / "images", runs=tmp_path / "runs"))
+    (made[0].path / "holdout.parquet").unlink()
+    found = result(capsys, "compare", made[0].path, made[1].path, "--images", tmp_path / "images")
+    assert found["images"] == 6
+    assert (found["before"], found["after"]) == pytest.approx(tuple(run.metrics["holdout_log_loss"] for run in made))
+    assert found["low"] <= found["difference"] <= found["high"]
+    assert found["resamples"] == 2000
+    assert cli.main(["compare", str(made[0].path), str(made[1].path)]) == 0
+    assert f"{found['difference']:+.4f}" in capsys.readouterr().out
+    assert "no run" in refusal(capsys, "compare", made[0].path, tmp_path / "nothing")
 
 
 def test_a_bug_is_a_traceback_and_status_1(workspace, monkeypatch, tmp_path):

@@ -124,6 +124,7 @@ class MatrixView {
     this.place = named ? fit(Math.min(150, 0.3 * width), 118) : fit(22, 22);
     this.names = named && this.place.h >= NAMES_FROM;
     if (!this.names) this.place = fit(22, 22);
+    Object.assign(this.root.dataset, { left: this.place.left, across: this.place.w, down: this.place.h, rows });
     this.ratio = window.devicePixelRatio || 1;
     const height = rows * this.place.h + this.place.bottom;
     for (const canvas of [this.canvas, this.over]) {

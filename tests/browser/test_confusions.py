@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from hai_core import backbones, catalog, manifest, runs
+from hai_core.answers import Answers
 from hai_core.decisions import Journal
 from hai_core.members import config
 from hai_core.workspace import Workspace
-from tests.browser.conftest import App, settle
+from pages.ui.matrix import Matrix, arranged
+from tests.browser.conftest import App, picture, settle
 
-CLASSES = ("A", "B", "C", "D")
+CLASSES = ("=A", "B, \"b\"", "가", "D")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,9 @@ def app(start_app, tmp_path_factory) -> App:
         options = {"name": "tiny", "recipes": [["tiny"]], "folds": 3, "epochs": 2, "batch_size": 8}
         runs.train(frozen, config.from_values(options), images=workspace.images, runs=workspace.runs, command="test")
     return start_app(folder)
+
+
+SHOWN_CLASSES = 50
 
 
 def photos(folder: Path) -> Path:
@@ -56,19 +62,99 @@ def in_view(page: Page) -> bool:
     return box is not None and 0 <= box["y"] < (page.viewport_size or {})["height"] - 60
 
 
+def cell(page: Page, row: float, column: float) -> tuple[float, float]:
+    """Where the middle of a cell is on the screen."""
+    matrix = page.get_by_test_id("matrix")
+    left, across, down = (float(matrix.get_attribute(f"data-{name}") or "nan") for name in ("left", "across", "down"))
+    box = page.get_by_test_id("matrix-canvas").bounding_box()
+    assert box is not None
+    return box["x"] + left + (column + 0.5) * across, box["y"] + (row + 0.5) * down
+
+
+def expected(app: App) -> tuple[Answers, Matrix]:
+    """What the run answered, and the matrix as the page shows it."""
+    found = runs.load(next((app.workspaces / "cars" / "runs").glob("*/run.json")).parent).answers
+    return found, arranged(found.counts, found.classes, SHOWN_CLASSES)
+
+
+def shown(page: Page) -> set[str]:
+    return {tile.get_attribute("data-path") or "" for tile in page.get_by_test_id("tile").all()}
+
+
+def images_of(found: Answers, labels: Sequence[str], predicted: Sequence[str]) -> set[str]:
+    about = found.about(found.rows(labels, predicted))
+    return set(about["path"])
+
+
 def test_in_a_narrow_window_the_images_of_a_clicked_cell_come_into_view(page: Page, app: App) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
     open_(page, app)
     assert not in_view(page)
-    for cell in (0, 1):
+    found, matrix = expected(app)
+    for row, column in np.argwhere(matrix.counts)[:2]:
         page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
-        point = page.locator(".js-plotly-plot .scatterlayer .point").nth(cell).bounding_box()
-        assert point is not None
-        page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+        page.mouse.click(*cell(page, row, column))
         expect(page.locator(".st-key-confusions-close")).to_be_visible()
         settle(page)
         page.wait_for_timeout(900)  # the page scrolls there
         assert in_view(page)
+        assert shown(page) == images_of(found, [matrix.names[row]], [matrix.names[column]])
+
+
+def test_a_box_shows_the_errors_in_it_and_can_be_looked_at_alone(page: Page, app: App) -> None:
+    open_(page, app)
+    found, matrix = expected(app)
+    picture(page, "confusions")
+    page.mouse.move(*cell(page, 0, 1))
+    page.mouse.down()
+    page.mouse.move(*cell(page, 1, 3), steps=5)
+    page.mouse.up()
+    expect(page.locator(".st-key-confusions-close")).to_be_visible()
+    settle(page)
+    errors = images_of(found, matrix.names[:2], matrix.names[1:]) - images_of(found, [matrix.names[1]], [matrix.names[1]])
+    assert errors
+    assert shown(page) == errors
+    page.get_by_text("Zoom into the box").click()
+    expect(page.get_by_text("Whole matrix")).to_be_visible()
+    settle(page)
+    assert page.get_by_test_id("matrix").get_attribute("data-rows") == "2"
+    page.mouse.click(*cell(page, *np.argwhere(matrix.counts[:2, 1:])[0]))
+    settle(page)
+    row, column = np.argwhere(matrix.counts[:2, 1:])[0]
+    assert shown(page) == images_of(found, [matrix.names[row]], [matrix.names[column + 1]])
+    page.get_by_text("Whole matrix").click()
+    expect(page.get_by_test_id("matrix")).to_have_attribute("data-rows", "4")
+
+
+def test_the_matrix_can_be_read_and_used_by_keyboard(page: Page, app: App) -> None:
+    open_(page, app)
+    found, matrix = expected(app)
+    row, column = next((r, c) for r, c in np.argwhere(matrix.counts) if r != c)
+    canvas = page.get_by_test_id("matrix-canvas")
+    canvas.focus()
+    canvas.press("ArrowRight")
+    card = page.get_by_test_id("matrix-hover")
+    expect(card).to_contain_text(f"label {matrix.names[row]}")
+    expect(card).to_contain_text(f"predicted {matrix.names[column]}")
+    canvas.press("Enter")
+    expect(page.locator(".st-key-confusions-close")).to_be_visible()
+    settle(page)
+    assert shown(page) == images_of(found, [matrix.names[row]], [matrix.names[column]])
+    canvas.press("Escape")
+    expect(page.locator(".st-key-confusions-close")).to_have_count(0)
+
+
+def test_the_matrix_is_exported_with_names_as_they_are(page: Page, app: App) -> None:
+    open_(page, app)
+    found, _ = expected(app)
+    page.get_by_text("Export", exact=True).click()
+    with page.expect_download() as download:
+        page.locator(".st-key-confusions-export-matrix button").click()
+    content = Path(download.value.path()).read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    table = pd.read_csv(Path(download.value.path()), encoding="utf-8-sig", keep_default_na=False)
+    assert table.columns.tolist() == ["label", *CLASSES]
+    assert (table[list(CLASSES)].to_numpy() == found.counts).all()
 
 
 def test_by_keyboard_the_focus_goes_on_and_a_key_is_for_the_image_in_focus(page: Page, app: App, monkeypatch) -> None:
