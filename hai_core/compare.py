@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 
 from hai_core import confusions
 from hai_core.answers import Answers
+from hai_core.members.config import recipe_name
 from hai_core.probabilities import SMALLEST, Floats, Labels
 from hai_core.runs import Run
 
@@ -239,8 +240,9 @@ def differing(before: Run, after: Run) -> pd.DataFrame:
 
 
 def _told(run: Run) -> dict[str, str]:
-    options = _flat(run.config.model_dump(exclude_none=True))
-    return options | {"manifest": run.info["manifest"][:12]} | _flat(run.info["versions"], "version ")
+    options = _flat(run.config.model_dump(exclude_none=True, exclude={"name"}))
+    return options | {"recipes": ", ".join(map(recipe_name, run.config.recipes)),
+                      "manifest": run.info["manifest"][:12]} | _flat(run.info["versions"], "version ")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

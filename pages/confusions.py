@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from hai_core.answers import Answers
-from hai_core.compare import BROKEN, FIXED, WRONG, Common
+from hai_core.compare import BROKEN, FIXED, RIGHT, WRONG, Common
 from hai_core.records import Decision
 from hai_core.runs import FINISHED
 from hai_core.workspace import Workspace, csv_bytes
@@ -21,7 +21,7 @@ from pages.ui.decide import decide
 from pages.ui.gallery import EXCLUDE, LABEL_OK, UNSURE, Action, Selection, gallery, reset
 from pages.ui.matrix import Cells, confusion_matrix
 from pages.ui.progress import job_panel
-from pages.ui.text import WRAPPED, bold, count, shortened_apart, text
+from pages.ui.text import bold, count, shortened_apart, text
 from pages.ui.tiles import classes, tiles
 from pages.ui.words import say
 
@@ -31,10 +31,10 @@ RUN, OTHER = "confusions.run", "confusions.other"  # str: folder of a run, and o
 WINDOW = "confusions.window"  # Cells | None: the part of the matrix that is shown
 CHOSEN = "confusions.chosen"  # int: how often cells were chosen
 SHOWN_CLASSES = 50
-PAIRS_SHOWN = 3  # rows of the table of pairs
-LISTED = 1000  # rows of it that are sent
+TABLE = 320  # pixels, height of the tables
+LISTED = 1000  # rows of the table of pairs that are sent
 WORST = 240  # images shown while no cell is chosen
-CHANGES = {BROKEN: "broken", FIXED: "fixed", WRONG: "still_wrong"}
+CHANGES = {"any": (BROKEN, FIXED, WRONG), "broken": (BROKEN,), "fixed": (FIXED,), "still_wrong": (WRONG,)}
 
 
 def choose(cells: Cells | None) -> None:
@@ -82,33 +82,43 @@ def of_series(found: Answers, name: str) -> Cells:
     return tuple(sorted(own)), tuple(found.classes)
 
 
-def draw_report(table: pd.DataFrame, by: str, of_row: Callable[[pd.Series], Cells]) -> None:
-    """A table of classes or of series; a row of it chooses its errors."""
+def draw_tables(found: Answers | Common, pairs: Callable[[], None], of_series: Callable[[str], Cells] | None) -> None:
+    """The same in words and figures, also for the keyboard: a row chosen shows its images."""
+    views = ["pairs", "class", "series"] if of_series else ["pairs", "class"]
+    view = st.segmented_control(say("confusions.table"), views, default="pairs", required=True, key="confusions.table",
+                                label_visibility="collapsed", format_func=lambda name: say(f"confusions.table_{name}"))
+    if view == "pairs":
+        pairs()
+    elif view == "series" and of_series and isinstance(found, Answers):
+        draw_report(found.by_series, "confusions.by-series", lambda row: of_series(row["series"]))
+    else:
+        draw_report(found.by_class, "confusions.by-class", lambda row: of_class(found, row["class"]))
+
+
+def draw_report(table: pd.DataFrame, key: str, of_row: Callable[[pd.Series], Cells]) -> None:
     numbers = {name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="%.3f", help=say("confusions.loss_help"))
                for name in ("loss", "loss_before", "loss_after", "loss_change")}
     shares = {name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="percent")
               for name in ("precision", "recall", "class_accuracy", "recall_before", "recall_after")}
     words = {name: say(f"confusions.{name}")
              for name in ("class", "series", "classes", "images", "taken_for", "fixed", "broken")}
-    with st.expander(say(f"confusions.by_{by}", n=f"{len(table):,}")):
-        key = f"confusions.{by}-table"
-        st.dataframe(table, key=key, hide_index=True, height=380, column_config=numbers | shares | words,
-                     selection_mode="single-row", on_select=lambda: choose_row(table, key, of_row))
+    shown = [name for name in table if name != "series" or table[name].any()]
+    st.dataframe(table, key=key, hide_index=True, height=TABLE, column_config=numbers | shares | words, column_order=shown,
+                 selection_mode="single-row", on_select=lambda: choose_row(table, key, of_row))
 
 
 def draw_pairs(pairs: pd.DataFrame, columns: Mapping[str, object]) -> None:
-    """The confused classes as a table, for the keyboard and for those who read rather than look."""
+    """The confused classes, the worst first."""
     pairs = pairs.head(LISTED)
-    st.dataframe(pairs, key=PAIRS, hide_index=True, height=WRAPPED * PAIRS_SHOWN + 36, row_height=WRAPPED,
-                 selection_mode="single-row", column_order=[*columns, "class_a", "class_b"],
+    st.dataframe(pairs, key=PAIRS, hide_index=True, height=TABLE, selection_mode="single-row",
+                 column_order=["class_a", "class_b", *columns],
                  on_select=lambda: choose_row(pairs, PAIRS, lambda row: ((row["class_a"],), (row["class_b"],))),
-                 column_config={**columns, "class_a": st.column_config.TextColumn(say("confusions.label"), width=142),
-                                "class_b": st.column_config.TextColumn(say("confusions.predicted"), width=142)})
+                 column_config={**columns, "class_a": st.column_config.TextColumn(say("confusions.label"), width="medium"),
+                                "class_b": st.column_config.TextColumn(say("confusions.predicted"), width="medium")})
 
 
-def figure(name: str, width: int, form: str | None = None) -> object:
-    return st.column_config.NumberColumn(say(f"confusions.{name}"), width=width, format=form,
-                                         help=say(f"confusions.{name}_help"))
+def figure(name: str, form: str | None = None) -> object:
+    return st.column_config.NumberColumn(say(f"confusions.{name}"), format=form, help=say(f"confusions.{name}_help"))
 
 
 # --- images -----------------------------------------------------------------------------------------------------------
@@ -160,6 +170,9 @@ def draw_images(workspace: Workspace, found: Answers) -> None:
     about = found.about(rows)
     captions = [f"{row.label} {row.p_label:.0%}" + ("" if row.label == row.predicted else
                                                     f"\n→ {row.predicted} {row.p_predicted:.0%}") for row in about.itertuples()]
+    if order == "disagreement":
+        captions = [f"{caption}\n{say('confusions.differ', share=f'{value:.0%}')}"
+                    for caption, value in zip(captions, about["disagreement"], strict=True)]
     show(workspace, about, captions, found.run)
 
 
@@ -190,17 +203,20 @@ def draw_changes(workspace: Workspace, found: Common, run: str) -> None:
     """The images that one of two runs answered right and the other wrong, or both wrong."""
     cells = chosen_cells(found)
     within = cells or ()
-    sizes = {change: len(found.rows([change], *within)) for change in CHANGES}
-    change = st.segmented_control(say("confusions.changes"), list(CHANGES), default=BROKEN, required=True,
-                                  key="confusions.change", label_visibility="collapsed", on_change=reset, args=(GALLERY,),
-                                  format_func=lambda name: f"{say(f'confusions.{CHANGES[name]}')} ({sizes[name]:,})")
-    rows = found.rows([change], *within)
+    sizes = {change: len(found.rows(kinds, *within)) for change, kinds in CHANGES.items()}
+    change = st.segmented_control(say("confusions.changes"), list(CHANGES), default="any" if cells else "broken", required=True,
+                                  key="confusions.change-in-cells" if cells else "confusions.change", on_change=reset,
+                                  args=(GALLERY,), label_visibility="collapsed",
+                                  format_func=lambda name: f"{say(f'confusions.{name}')} ({sizes[name]:,})")
+    rows = found.rows(CHANGES[change], *within)
+    if cells and cells[0] == cells[1] and not len(rows):
+        rows = found.rows([RIGHT], *within)
     if cells:
         draw_cells(workspace, cells, len(rows))
-    about = found.about(rows[:WORST] if cells is None else rows)
-    captions = [f"{row.label} {row.p_label_before:.0%} → {row.p_label_after:.0%}\n" + {
-        BROKEN: say("confusions.now", name=row.predicted_after), FIXED: say("confusions.was", name=row.predicted_before),
-        WRONG: say("confusions.now", name=row.predicted_after)}[row.change] for row in about.itertuples()]
+    about = found.about(rows if cells else rows[:WORST])
+    captions = [f"{row.label} {row.p_label_before:.0%} → {row.p_label_after:.0%}\n" + (
+        say("confusions.was", name=row.predicted_before) if row.change == FIXED else
+        say("confusions.now", name=row.predicted_after)) for row in about.itertuples()]
     about = about.rename(columns={"predicted_after": "predicted", "p_label_after": "p_label"})
     show(workspace, about, captions, run)
 
@@ -230,7 +246,7 @@ def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
 
 
 def draw_exports(workspace: Workspace, found: Answers | Common) -> None:
-    with st.popover(say("confusions.export"), icon=":material/download:", width="stretch"):
+    with st.popover(say("confusions.export"), width="stretch"):
         st.caption(say("confusions.export_about"))
         for name, make in found.tables.items():
             st.download_button(say(f"confusions.export_{name}"), lambda make=make: csv_bytes(make()),  # type: ignore[misc]
@@ -242,27 +258,24 @@ def draw_run(workspace: Workspace, run: str, found: Answers) -> None:
     left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
     with left:
         draw_matrix(run, None, found)
-        draw_report(found.by_class, "class", lambda row: of_class(found, row["class"]))
-        if found.series:
-            draw_report(found.by_series, "series", lambda row: of_series(found, row["series"]))
+        draw_tables(found, lambda: draw_pairs(found.pairs, {"count": figure("count"), "rate": figure("rate", "percent")}),
+                    (lambda name: of_series(found, name)) if found.series else None)
     with right:
-        draw_pairs(found.pairs.assign(rate=100 * found.pairs["rate"]),
-                   {"count": figure("count", 58), "rate": figure("rate", 54, "%.0f%%")})
         draw_images(workspace, found)
 
 
 def draw_two(workspace: Workspace, run: str, other: str, found: Common) -> None:
-    st.caption(say("confusions.compared", images=count(len(found.paths), "image"), only=f"{found.left_out['only_before']:,}",
-                   other=f"{found.left_out['only_after']:,}", relabelled=f"{found.left_out['relabelled']:,}"))
+    out = {name: f"{n:,}" for name, n in found.left_out.items()}
+    left_out = f" {say('confusions.left_out', **out)}" if any(found.left_out.values()) else ""
+    st.caption(say("confusions.compared", images=count(len(found.paths), "image")) + left_out)
     if not len(found.paths):
         return
     left, right = st.container(key="wide-confusions").columns([1.4, 1], gap="medium")
     with left:
         draw_matrix(run, other, found)
-        draw_report(found.by_class, "change", lambda row: of_class(found, row["class"]))
+        columns = {name: figure(name) for name in ("before", "after", "fixed", "broken")}
+        draw_tables(found, lambda: draw_pairs(found.cells, columns), None)
     with right:
-        draw_pairs(found.cells, {"before": figure("before", 58), "after": figure("after", 58),
-                                 "fixed": figure("fixed", 58), "broken": figure("broken", 58)})
         draw_changes(workspace, found, Path(run).name)
 
 
@@ -279,7 +292,7 @@ def main() -> None:
         return
     names = {row["path"]: f"{row['name']} · {say('confusions.log_loss', value=format(row['log_loss'], '.4f'))} · {row['id']}"
              for row in runs.to_dict("records")}
-    first, second, third = st.columns([3, 3, 1], vertical_alignment="bottom")
+    first, second, third = st.columns([5, 5, 2], vertical_alignment="bottom")
     run = first.selectbox(say("confusions.run"), list(names), format_func=names.__getitem__, key=RUN,
                           on_change=start_anew)
     others = [path for path in names if path != run]

@@ -23,6 +23,7 @@ from pages.ui.words import say
 BEFORE, AFTER = "compare.before", "compare.after"  # str: folders of the two runs
 FIGURES = {"log_loss": "{:.4f}", "accuracy": "{:.1%}", "top5": "{:.1%}", "ece": "{:.3f}", "holdout_log_loss": "{:.4f}",
            "holdout_accuracy": "{:.1%}"}  # key of the metrics -> how it is written
+SPREADS = {"log_loss": "{:.3f}", "accuracy": "{:.1%}"}  # those that every fold has
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def figures(run: Run) -> list[str]:
     written = []
     for name, form in FIGURES.items():
         value = run.metrics.get(name, np.nan)
-        spread = f" ± {form.format(folds[name].std())}" if name in folds and len(folds) > 1 else ""
+        spread = f" ± {SPREADS[name].format(folds[name].std())}" if name in SPREADS and len(folds) > 1 else ""
         written.append("–" if np.isnan(value) else form.format(value) + spread)
     return written
 
@@ -77,7 +78,7 @@ def draw(workspace: Workspace, table: pd.DataFrame) -> None:
         st.caption(say("compare.same"))
         return
     found = compared(before, after)
-    left, right = st.columns(2, gap="large")
+    left, right = st.container(key="wide-compare").columns(2, gap="large")
     with left:
         draw_holdout(workspace, found, before, after)
     with right:
@@ -99,7 +100,7 @@ def draw_holdout(workspace: Workspace, found: Compared, before: str, after: str)
         return
     verdict = "better" if result.high < 0 else "worse" if result.low > 0 else "undecided"
     st.markdown(say(f"compare.{verdict}", before=f"{result.before:.4f}", after=f"{result.after:.4f}",
-                    difference=f"{result.difference:+.4f}", low=f"{result.low:+.4f}", high=f"{result.high:+.4f}"))
+                    **{name: f"{getattr(result, name):+.4f}".replace("-", "−") for name in ("difference", "low", "high")}))
     st.plotly_chart(interval(result.difference, result.low, result.high, say("compare.difference")), key="compare.interval",
                     config=NO_TOOLS, alt=say("compare.difference"))
     changes = found.holdout.change

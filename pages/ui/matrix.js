@@ -3,8 +3,9 @@
 const matrices = new WeakMap();
 const TALLEST = 0.74; // of the window's height
 const WIDEST_CELL = 56; // CSS pixels
+const LETTERS = 11.5; // CSS pixels, height of the names
 const NAMES_FROM = 8; // CSS pixels of a row or column from which its name is written
-const COUNTS_FROM = 22; // and its counts
+const COUNTS_FROM = 17; // and its counts
 const REACH = 5; // CSS pixels around the pointer in which a cell is found
 let lastChoice = Date.now(); // its number; no two of a session have the same
 
@@ -121,7 +122,13 @@ class MatrixView {
       return { left, bottom, w, h: Math.min(w, (tallest - bottom) / rows) };
     };
     const named = this.data.short_rows[0] !== "";
-    this.place = named ? fit(Math.min(150, 0.3 * width), 118) : fit(22, 22);
+    if (named) {
+      const pen = this.canvas.getContext("2d");
+      pen.font = `${LETTERS}px ${getComputedStyle(this.root).fontFamily}`;
+      const longest = (names) => names.reduce((most, name) => Math.max(most, pen.measureText(name).width), 0);
+      this.room = Math.min(longest(this.data.short_rows), 0.25 * width);
+      this.place = fit(this.room + 30, Math.min(longest(this.data.short_columns), 112) * 0.87 + 30);
+    }
     this.names = named && this.place.h >= NAMES_FROM;
     if (!this.names) this.place = fit(22, 22);
     Object.assign(this.root.dataset, { left: this.place.left, across: this.place.w, down: this.place.h, rows });
@@ -168,14 +175,15 @@ class MatrixView {
 
   writeCounts(pen, style) {
     const { left, w, h } = this.place;
-    pen.font = `11px ${style.fontFamily}`;
+    pen.font = `${Math.min(11, h - 7)}px ${style.fontFamily}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (const cell of this.cells) {
       const change = cell.count - cell.before;
-      const strong = !cell.hit && !this.data.compared && logarithmic(cell.count, this.top) > 0.6;
-      pen.fillStyle = strong ? "#fff" : style.color;
-      const text = this.data.compared ? `${change > 0 ? "+" : ""}${change}` : cell.count.toLocaleString("en");
+      const size = this.data.compared ? Math.abs(change) : cell.hit ? 1 : cell.count;
+      pen.fillStyle = logarithmic(size, this.top) > 0.6 ? "#fff" : style.color;
+      const sign = change > 0 ? "+" : change < 0 ? "−" : "";
+      const text = (this.data.compared ? sign : "") + (this.data.compared ? Math.abs(change) : cell.count).toLocaleString("en");
       pen.fillText(text, left + (cell.column + 0.5) * w, (cell.row + 0.5) * h, w - 2);
     }
   }
@@ -186,10 +194,10 @@ class MatrixView {
     const bottom = this.size[0] * h;
     pen.fillStyle = style.color;
     if (this.names) {
-      pen.font = `${Math.min(11.5, Math.max(h - 1, 8))}px ${style.fontFamily}`;
+      pen.font = `${Math.min(LETTERS, Math.max(h - 1, NAMES_FROM))}px ${style.fontFamily}`;
       pen.textAlign = "right";
       pen.textBaseline = "middle";
-      rows.forEach((name, i) => pen.fillText(name, left - 6, (i + 0.5) * h, left - 24));
+      rows.forEach((name, i) => pen.fillText(name, left - 6, (i + 0.5) * h, this.room));
       columns.forEach((name, i) => {
         pen.save();
         pen.translate(left + (i + 0.5) * w, bottom + 6);
@@ -204,7 +212,7 @@ class MatrixView {
     pen.textAlign = "right";
     pen.fillText(words.predicted, left + this.size[1] * w, bottom + this.place.bottom - 5);
     pen.save();
-    pen.translate(12, 0);
+    pen.translate(12, 3);
     pen.rotate(-Math.PI / 2);
     pen.fillText(words.label, 0, 0);
     pen.restore();
@@ -315,8 +323,6 @@ class MatrixView {
 
   press(event) {
     if (event.button !== 0 || !this.isInside(event)) return;
-    event.preventDefault(); // no text is marked while dragging
-    this.over.focus({ preventScroll: true });
     this.over.setPointerCapture(event.pointerId);
     this.drag = { from: this.spot(event), x: event.clientX, y: event.clientY, box: null };
   }
