@@ -30,7 +30,8 @@ CELLS = "confusions.cells"  # Cells | None: of which the images are shown
 RUN, OTHER = "confusions.run", "confusions.other"  # str: folder of a run, and of one that it is compared with (or None)
 WINDOW = "confusions.window"  # Cells | None: the part of the matrix that is shown
 CHOSEN = "confusions.chosen"  # int: how often cells were chosen
-SHOWN_CLASSES = 50
+SHOWN_CLASSES = 40
+LIMITS, ALL = (20, SHOWN_CLASSES, 80, 160, 320, 640), 0  # classes that a matrix may show
 TABLE = 320  # pixels, height of the tables
 LISTED = 1000  # rows of the table of pairs that are sent
 WORST = 240  # images shown while no cell is chosen
@@ -63,11 +64,12 @@ def choose_row(table: pd.DataFrame, key: str, of_row: Callable[[pd.Series], Cell
 
 
 def draw_matrix(run: str, other: str | None, found: Answers | Common) -> None:
-    limit = SHOWN_CLASSES
-    if len(found.classes) > SHOWN_CLASSES:
-        limit = st.slider(say("confusions.limit"), 20, len(found.classes), SHOWN_CLASSES, 10, key="confusions.limit",
-                          help=say("confusions.limit_help"))
-    matrix = answers.arranged(run, other, limit)
+    size, limit = len(found.classes), SHOWN_CLASSES
+    if size > SHOWN_CLASSES:
+        limit = st.segmented_control(say("confusions.limit"), [n for n in LIMITS if n < size] + [ALL], default=SHOWN_CLASSES,
+                                     required=True, key="confusions.limit", help=say("confusions.limit_help"),
+                                     format_func=lambda n: say("confusions.all_classes", n=f"{size:,}") if n == ALL else f"{n}")
+    matrix = answers.arranged(run, other, size if limit == ALL else limit)
     confusion_matrix(matrix, MATRIX, chosen=st.session_state.get(CELLS), window=st.session_state.get(WINDOW), on_choose=choose,
                      on_window=show_part, title=say("confusions.matrix", classes=count(len(matrix.names), "class")))
 

@@ -1,7 +1,7 @@
 // Browser side of pages/ui/matrix.py: a MatrixView per mounted matrix. Drawing is one pass over the cells that hold images.
 
 const matrices = new WeakMap();
-const TALLEST = 0.74; // of the window's height
+const TALLEST = 0.7; // of the window's height
 const WIDEST_CELL = 56; // CSS pixels
 const LETTERS = 11.5; // CSS pixels, height of the names
 const NAMES_FROM = 8; // CSS pixels of a row or column from which its name is written
@@ -66,15 +66,17 @@ class MatrixView {
   }
 
   read() {
-    const { rows, columns, totals, shift, compared } = this.data;
+    const { rows, columns, totals, shift, compared, rest } = this.data;
     const [row, column, count, before] = [numbers(this.data.row, Uint16Array), numbers(this.data.column, Uint16Array),
       numbers(this.data.count, Uint32Array), numbers(this.data.before, Uint32Array)];
-    this.cells = Array.from(row, (r, i) => ({
-      row: r, column: column[i], count: count[i], before: before[i], hit: r === column[i] + shift, total: totals[r],
-    }));
+    this.cells = Array.from(row, (r, i) => {
+      const added = rest >= 0 && (r === rest || column[i] + shift === rest);
+      const hit = r === column[i] + shift && !added;
+      return { row: r, column: column[i], count: count[i], before: before[i], total: totals[r], hit, rest: added };
+    });
     this.at = new Map(this.cells.map((cell) => [cell.row * columns.length + cell.column, cell]));
-    this.errors = this.cells.filter((cell) => !cell.hit);
-    const size = (cell) => (compared ? Math.abs(cell.count - cell.before) : cell.hit ? 0 : cell.count);
+    this.errors = this.cells.filter((cell) => !cell.hit && !cell.rest);
+    const size = (cell) => (cell.rest ? 0 : compared ? Math.abs(cell.count - cell.before) : cell.hit ? 0 : cell.count);
     this.top = this.cells.reduce((most, cell) => Math.max(most, size(cell)), 1);
     this.size = [rows.length, columns.length];
   }
@@ -235,7 +237,7 @@ class MatrixView {
       frame([this.cursor.row, this.cursor.row, this.cursor.column, this.cursor.column], 1);
     }
     pen.strokeStyle = style.getPropertyValue("--st-primary-color");
-    if (this.box) frame(this.box, 2);
+    if (this.box && (this.isLarge(this.box) || this.box[0] === this.box[1])) frame(this.box, 2);
     if (this.drag?.box) {
       pen.setLineDash([5, 4]);
       frame(this.drag.box, 1.5);

@@ -83,12 +83,13 @@ def confusion_matrix(matrix: Matrix, key: str, *, chosen: Cells | None, window: 
     small = max(rows[1] - rows[0], columns[1] - columns[0]) < NAMED
     short = shortened_apart(matrix.names, 22) if small else [""] * len(matrix.names)
     box = _places(matrix, chosen)
-    data = {"rows": matrix.names[rows[0]:rows[1] + 1], "columns": matrix.names[columns[0]:columns[1] + 1],
-            "short_rows": short[rows[0]:rows[1] + 1], "short_columns": short[columns[0]:columns[1] + 1],
-            "shift": columns[0] - rows[0], "totals": matrix.counts.sum(1)[rows[0]:rows[1] + 1].tolist(), **cells,
-            "compared": matrix.before is not None, "part": window is not None and _places(matrix, window) is not None,
-            "box": [box[0][0] - rows[0], box[0][1] - rows[0], box[1][0] - columns[0], box[1][1] - columns[0]] if box else None,
-            "title": title, "words": section("matrix")}
+    data = {
+        "rows": matrix.names[rows[0]:rows[1] + 1], "columns": matrix.names[columns[0]:columns[1] + 1],
+        "short_rows": short[rows[0]:rows[1] + 1], "short_columns": short[columns[0]:columns[1] + 1],
+        "totals": matrix.counts.sum(1)[rows[0]:rows[1] + 1].tolist(), **cells, "shift": columns[0] - rows[0],
+        "rest": len(matrix.names) - 1 - rows[0] if matrix.rest else -1, "compared": matrix.before is not None,
+        "part": _places(matrix, window) is not None, "title": title, "words": section("matrix"),
+        "box": [box[0][0] - rows[0], box[0][1] - rows[0], box[1][0] - columns[0], box[1][1] - columns[0]] if box else None}
     shown = repr([data[name] for name in ("rows", "columns", "row", "column", "count", "before")])
     data["id"] = hashlib.sha256(shown.encode()).hexdigest()
     _component(key=key, data=data,

@@ -39,7 +39,7 @@ def app(start_app, tmp_path_factory) -> App:
     return start_app(folder)
 
 
-SHOWN_CLASSES = 50
+SHOWN_CLASSES = 40
 
 
 def photos(folder: Path) -> Path:

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from hai_core import runs
 from hai_core.decisions import Journal
 from hai_core.runs import PREFIX
 
@@ -99,7 +102,8 @@ def test_two_runs_are_compared_cell_by_cell(open_page, trained, more_runs):
     labels, before = labels_and_answers(trained)
     after = labels_and_answers(other)[1]
     offered = page.segmented_control(key="confusions.change").options
-    assert offered == [f"Newly broken ({((before == labels) & (after != labels)).sum()})",
+    assert offered == [f"All ({((before != labels) | (after != labels)).sum()})",
+                       f"Newly broken ({((before == labels) & (after != labels)).sum()})",
                        f"Fixed ({((before != labels) & (after == labels)).sum()})",
                        f"Wrong in both ({((before != labels) & (after != labels)).sum()})"]
     [cells, *_] = [table.value for table in page.dataframe if "fixed" in table.value and "class_a" in table.value]
@@ -112,3 +116,25 @@ def test_a_run_is_not_compared_with_itself(open_page, trained, more_runs):
     page.selectbox(key="confusions.run").set_value(str(trained.path)).run()
     assert not page.exception
     assert page.selectbox(key="confusions.other").value is None
+
+
+def test_a_cell_of_two_runs_shows_all_that_is_in_it_in_either(open_page, trained, more_runs):
+    other = more_runs("epochs=30", "seed=3")
+    labels, before = labels_and_answers(trained)
+    after = labels_and_answers(other)[1]
+    label, predicted = next((x, y) for x, y, z in zip(labels, before, after, strict=True) if x not in (y, z))
+    page = open_page("confusions", **{"confusions.run": str(other.path), "confusions.other": str(trained.path),
+                                      "confusions.cells": as_cells((label, predicted))})
+    assert not page.exception
+    n = int(((labels == label) & ((before == predicted) | (after == predicted))).sum())
+    assert page.segmented_control(key="confusions.change-in-cells").options[0] == f"All ({n})"
+    assert f"· {n} image" in words(page)
+
+
+def test_a_series_is_reported_and_its_errors_can_be_chosen(open_page, trained, workspace, more_runs):
+    in_series = replace(trained.manifest, series={"K5_2019": "K5", "K5_2021": "K5"})
+    run = runs.train(in_series, trained.config, images=workspace.images, runs=workspace.runs, command="test")
+    page = open_page("confusions", **{"confusions.run": str(run.path), "confusions.table": "series"})
+    assert not page.exception
+    [table] = [shown.value for shown in page.dataframe if "class_accuracy" in shown.value]
+    assert table.set_index("series").loc["K5", "classes"] == 2
