@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -219,8 +218,9 @@ def draw_changes(workspace: Workspace, found: Common, run: str) -> None:
     captions = [f"{row.label} {row.p_label_before:.0%} → {row.p_label_after:.0%}\n" + (
         say("confusions.was", name=row.predicted_before) if row.change == FIXED else
         say("confusions.now", name=row.predicted_after)) for row in about.itertuples()]
-    about = about.rename(columns={"predicted_after": "predicted", "p_label_after": "p_label"})
-    show(workspace, about, captions, run)
+    own = answers.answers(run)  # a common class may be several of this run's, of which an image can be given only one
+    about = own.about(pd.Index(own.paths).get_indexer(pd.Index(about["path"])))
+    show(workspace, about, captions, own.run)
 
 
 def show(workspace: Workspace, about: pd.DataFrame, captions: list[str], run: str) -> None:
@@ -278,7 +278,7 @@ def draw_two(workspace: Workspace, run: str, other: str, found: Common) -> None:
         columns = {name: figure(name) for name in ("before", "after", "fixed", "broken")}
         draw_tables(found, lambda: draw_pairs(found.cells, columns), None)
     with right:
-        draw_changes(workspace, found, Path(run).name)
+        draw_changes(workspace, found, run)
 
 
 def main() -> None:
