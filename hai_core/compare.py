@@ -92,7 +92,7 @@ class Common:
     def by_class(self) -> pd.DataFrame:
         """How each class fares in both, the one that lost most first.
 
-        Columns: class, images, recall_before, recall_after, loss_before, loss_after (means, nats), loss_change, fixed, broken.
+        Columns: class, images, fixed, broken, recall_before, recall_after, loss_before, loss_after (means, nats), loss_change.
         """
         size = len(self.classes)
         images = np.bincount(self.labels, minlength=size)
@@ -106,7 +106,7 @@ class Common:
         table["loss_change"] = table["loss_after"] - table["loss_before"]
         for change in (FIXED, BROKEN):
             table[change] = np.bincount(self.labels[self.change == change], minlength=size)
-        order = ["class", "images", "recall_before", "recall_after", "loss_before", "loss_after", "loss_change", FIXED, BROKEN]
+        order = ["class", "images", FIXED, BROKEN, "recall_before", "recall_after", "loss_before", "loss_after", "loss_change"]
         return table[order].sort_values("loss_change", ascending=False, kind="stable", ignore_index=True)
 
     @property

@@ -135,12 +135,12 @@ def called(names: tuple[str, ...]) -> str:
     return bold(names[0] if len(names) == 1 else count(len(names), "class"))
 
 
-def draw_cells(workspace: Workspace, cells: Cells, size: int) -> None:
-    """What is chosen, the way back from it, and whether two classes are one."""
+def draw_cells(workspace: Workspace, cells: Cells, size: int, runs: str = "") -> None:
+    """What is chosen (`runs`: '_either' of two), the way back from it, and whether two classes are one."""
     labels, predicted = cells
     title, clear = st.columns([6, 1], vertical_alignment="center")
-    told = say("confusions.right", label=called(labels)) if labels == predicted and len(labels) == 1 else say(
-        "confusions.wrong", label=called(labels), predicted=called(predicted))
+    told = say(f"confusions.right{runs}", label=called(labels)) if labels == predicted and len(labels) == 1 else say(
+        f"confusions.wrong{runs}", label=called(labels), predicted=called(predicted))
     title.markdown(f"{told} · {count(size, 'image')}")
     clear.button("", key="confusions.close", icon=":material/close:", on_click=choose, args=(None,), type="tertiary",
                  help=say("confusions.back"))
@@ -213,7 +213,7 @@ def draw_changes(workspace: Workspace, found: Common, run: str) -> None:
     if cells and cells[0] == cells[1] and not len(rows):
         rows = found.rows([RIGHT], *within)
     if cells:
-        draw_cells(workspace, cells, len(rows))
+        draw_cells(workspace, cells, len(rows), "_either")
     about = found.about(rows if cells else rows[:WORST])
     captions = [f"{row.label} {row.p_label_before:.0%} → {row.p_label_after:.0%}\n" + (
         say("confusions.was", name=row.predicted_before) if row.change == FIXED else

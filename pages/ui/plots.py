@@ -62,7 +62,7 @@ def interval(difference: float, low: float, high: float, title: str, height: int
                        hovertemplate="%{x:+.4f}<extra></extra>")
     reach = 1.15 * max(abs(low), abs(high), 1e-6)
     figure.update_layout(height=height, margin=_TITLED, title={"text": title, "font": {"size": 14}},
-                         xaxis={"range": [-reach, reach], "tickformat": "+.3g"}, yaxis={"visible": False, "range": [-1, 1]})
+                         xaxis={"range": [-reach, reach], "tickformat": "+~g"}, yaxis={"visible": False, "range": [-1, 1]})
     for x, anchor, words in ((0, "left", say("plots.better")), (1, "right", say("plots.worse"))):
         figure.add_annotation(x=x, y=1, xref="paper", yref="paper", xanchor=anchor, yanchor="top", text=words, showarrow=False,
                               font={"size": 12, "color": GREY})

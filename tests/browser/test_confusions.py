@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from hai_core import backbones, catalog, manifest, runs
 from hai_core.answers import Answers
@@ -178,3 +179,18 @@ def test_by_keyboard_the_focus_goes_on_and_a_key_is_for_the_image_in_focus(page:
     settle(page)
     made = Journal(Workspace.open(app.workspaces / "cars")).live()
     assert [(d.action, d.path) for d in made] == [("exclude", first), ("label_ok", second), ("exclude", third)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_with_a_matrix_has_no_serious_violation(chromium: Browser, app: App, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 1024, "height": 768}, color_scheme=scheme)
+    page = context.new_page()
+    open_(page, app)
+    page.mouse.click(*cell(page, *np.argwhere(expected(app)[1].counts)[0]))
+    expect(page.locator(".st-key-confusions-close")).to_be_visible()
+    settle(page)
+    found = [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in Axe().run(page).response["violations"]
+             if violation["impact"] in ("serious", "critical")]
+    assert found == []
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - window.innerWidth") <= 0
+    context.close()
