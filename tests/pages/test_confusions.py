@@ -138,3 +138,19 @@ def test_a_series_is_reported_and_its_errors_can_be_chosen(open_page, trained, w
     assert not page.exception
     [table] = [shown.value for shown in page.dataframe if "class_accuracy" in shown.value]
     assert table.set_index("series").loc["K5", "classes"] == 2
+
+
+def test_classes_that_one_of_two_manifests_merged_are_one_class_and_cannot_be_merged_again(open_page, trained, workspace):
+    table = trained.manifest.table.assign(label=trained.manifest.table["label"].replace("K5_2021", "K5_2019"))
+    merged = replace(trained.manifest, table=table, classes=[name for name in trained.classes if name != "K5_2021"],
+                     mapping=trained.manifest.mapping | {"K5_2021": "K5_2019"})
+    coarse = runs.train(merged, trained.config, images=workspace.images, runs=workspace.runs, command="test")
+    joined, other = "K5_2019 + K5_2021", trained.classes[0]
+    page = open_page("confusions", **{"confusions.run": str(trained.path), "confusions.other": str(coarse.path),
+                                      "confusions.cells": as_cells((joined, other))})
+    assert not page.exception
+    assert f"On {len(trained.oof)} images" in words(page)
+    assert "K5\\_2019 \\+ K5\\_2021" in words(page)
+    assert not [button for button in page.button if button.key and button.key.startswith("confusions.merge")]
+    [cells, *_] = [table.value for table in page.dataframe if "fixed" in table.value and "class_a" in table.value]
+    assert "K5_2021" not in set(cells["class_a"]) | set(cells["class_b"])
