@@ -299,8 +299,8 @@ def main() -> None:
                           on_change=start_anew)
     others = [path for path in names if path != run]
     other = second.selectbox(say("confusions.other"), others, index=None, format_func=names.__getitem__, key=OTHER,
-                             placeholder=say("confusions.no_other"), disabled=not others, on_change=start_anew,
-                             help=say("confusions.other_help"))
+                             placeholder=say("confusions.no_other"), on_change=start_anew,
+                             help=say("confusions.other_help")) if others else None
     found = answers.answers(run) if other is None else answers.common(other, run)
     with third:
         draw_exports(workspace, found)
