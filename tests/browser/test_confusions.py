@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from hai_core import backbones, catalog, manifest, runs
+from hai_core import backbones, catalog, compare, manifest, runs
 from hai_core.answers import Answers
+from hai_core.compare import BROKEN, FIXED, WRONG
 from hai_core.decisions import Journal
 from hai_core.members import config
 from hai_core.workspace import Workspace
@@ -26,7 +28,7 @@ CLASSES = ("=A", "B, \"b\"", "가", "D")
 
 @pytest.fixture(scope="module")
 def app(start_app, tmp_path_factory) -> App:
-    """An app with a workspace `cars` of noise, and a run that cannot tell its classes apart."""
+    """An app with a workspace `cars` of noise and a run that cannot tell its classes apart; `two` has another one too."""
     folder = tmp_path_factory.mktemp("confusions")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HAI_CACHE", str(folder / "cache"))
@@ -37,6 +39,9 @@ def app(start_app, tmp_path_factory) -> App:
         frozen, _ = manifest.build_for(workspace, no_copies)
         options = {"name": "tiny", "recipes": [["tiny"]], "folds": 3, "epochs": 2, "batch_size": 8}
         runs.train(frozen, config.from_values(options), images=workspace.images, runs=workspace.runs, command="test")
+        two = workspace.root.with_name("two")
+        shutil.copytree(workspace.root, two)
+        runs.train(frozen, config.from_values(options, ["seed=1"]), images=workspace.images, runs=two / "runs", command="test")
     return start_app(folder)
 
 
@@ -52,8 +57,8 @@ def photos(folder: Path) -> Path:
     return folder
 
 
-def open_(page: Page, app: App) -> None:
-    page.goto(f"{app.url}/confusions?w=cars")
+def open_(page: Page, app: App, workspace: str = "cars") -> None:
+    page.goto(f"{app.url}/confusions?w={workspace}")
     expect(page.get_by_test_id("tile").first).to_be_attached()
     settle(page)
 
@@ -147,6 +152,27 @@ def test_the_matrix_can_be_read_and_used_by_keyboard(page: Page, app: App) -> No
     expect_shown(page, images_of(found, [matrix.names[row]], [matrix.names[column]]))
     canvas.press("Escape")
     expect(page.locator(".st-key-confusions-close")).to_have_count(0)
+
+
+def test_two_runs_are_compared_cell_by_cell(page: Page, app: App) -> None:
+    open_(page, app, "two")
+    page.get_by_role("combobox", name="Compared with").click()
+    page.get_by_role("option").click()
+    expect(page.get_by_text("better than before")).to_be_visible()
+    settle(page)
+    picture(page, "confusions-two")
+    second, first = (runs.load(path) for path in runs.list_runs(app.workspaces / "two" / "runs")["path"])
+    found = compare.out_of_fold(first, second)
+    matrix = arranged(found.counts(found.after), found.classes, SHOWN_CLASSES, found.counts(found.before))
+    assert matrix.before is not None
+    row, column = next((r, c) for r, c in np.argwhere(matrix.counts != matrix.before) if r != c)
+    label, predicted = matrix.names[row], matrix.names[column]
+    page.mouse.move(*cell(page, row, column))
+    expect(page.get_by_test_id("matrix-hover")).to_contain_text(
+        f"{matrix.before[row, column]} before, {matrix.counts[row, column]} now")
+    page.mouse.click(*cell(page, row, column))
+    expect(page.locator(".st-key-confusions-close")).to_be_visible()
+    expect_shown(page, set(found.about(found.rows([BROKEN, FIXED, WRONG], [label], [predicted]))["path"]))
 
 
 def test_the_matrix_is_exported_with_names_as_they_are(page: Page, app: App) -> None:
