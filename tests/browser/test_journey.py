@@ -11,12 +11,16 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from hai_core import manifest as manifests
+from hai_core import runs
+from pages.ui.matrix import arranged
 from tests.browser.conftest import App, picture, settle
+from tests.browser.test_confusions import SHOWN_CLASSES, cell
 
 JOB = 300_000  # milliseconds that one job may take on a busy machine
 SIZES = ((1440, 900), (1024, 768))
@@ -51,7 +55,7 @@ def test_from_nothing_to_a_manifest_that_differs_by_exactly_what_was_decided(pag
     assert merged not in set(labels(first).values())
 
     train_the_quick_preset(page)
-    confused = exclude_from_a_confusion(page, leaving={doubtful})
+    confused = exclude_from_a_confusion(page, app, leaving={doubtful})
 
     second = build_manifest(page, app)
     assert differences(first, second) == {(confused, "removed")}
@@ -165,15 +169,18 @@ def train_the_quick_preset(page: Page) -> None:
     page.get_by_role("button", name="See which classes it confuses").click()
 
 
-def exclude_from_a_confusion(page: Page, leaving: set[str]) -> str:
+def exclude_from_a_confusion(page: Page, app: App, leaving: set[str]) -> str:
     """Click the cell with the most errors, and exclude the first of its images that is not in `leaving`; returns its path."""
     expect(page.get_by_role("heading", name="Confusions")).to_be_visible()
-    expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_attached()
+    expect(page.get_by_test_id("matrix")).to_have_attribute("data-drawn", re.compile(r"\d"))
     settle(page)
-    label, predicted, x, y = page.evaluate(WORST_CELL)
-    page.mouse.move(x, y)
-    page.mouse.click(x, y)
-    title = page.get_by_text(f"{label} predicted as {predicted}")
+    [run] = (app.workspaces / "demo" / "runs").glob("*/run.json")
+    found = runs.load(run.parent).answers
+    matrix = arranged(found.counts, found.classes, SHOWN_CLASSES)
+    errors = matrix.counts * (1 - np.eye(len(matrix.names), dtype=np.int64))
+    row, column = np.unravel_index(errors.argmax(), errors.shape)
+    page.mouse.click(*cell(page, int(row), int(column)))
+    title = page.get_by_text(f"{matrix.names[row]} predicted as {matrix.names[column]}")
     expect(title).to_be_visible()
     number = int(re.findall(r"· (\d+) image", title.inner_text())[0])
     expect(page.get_by_test_id("tile")).to_have_count(number)  # the gallery follows the title, and showed other images before
@@ -185,20 +192,6 @@ def exclude_from_a_confusion(page: Page, leaving: set[str]) -> str:
     page.get_by_role("button", name="Exclude", exact=True).click()
     expect(tile_of(page, chosen).get_by_test_id("badge")).to_have_text("excluded")
     return chosen
-
-
-# The clickable points of the matrix: of those off the diagonal, the one over the highest count, and where it is on the page.
-WORST_CELL = """() => {
-  const plot = document.querySelector(".js-plotly-plot");
-  const points = plot.querySelectorAll(".scatterlayer .point");
-  const cells = plot.data.find((trace) => trace.type === "scatter");
-  const hit = (i) => cells.customdata[i][0] === cells.customdata[i][1];
-  const number = (i) => (hit(i) ? 0 : parseInt(cells.text[i].match(/<br>(\\d+) of/)[1]));
-  let worst = 0;
-  for (let i = 0; i < points.length; i++) if (number(i) > number(worst)) worst = i;
-  const box = points[worst].getBoundingClientRect();
-  return [...cells.customdata[worst], box.x + box.width / 2, box.y + box.height / 2];
-}"""
 
 
 def path(tile: Locator) -> str:
