@@ -220,11 +220,11 @@ def test_predictions_have_a_column_for_each_original_class_and_a_row_for_each_im
 
 def test_predictions_are_the_weighted_members_worked_out_by_hand(trained, photos, tmp_path):
     from hai_core import embeddings
-    from hai_core.ensemble.train import recipe_views
+    from hai_core.ensemble.features import of_recipe
     from hai_core.members import store
     from hai_core.probabilities import softmax
 
-    features = recipe_views(trained.config, photos["sha256"].tolist(), ["tiny"], ("center",))[0]
+    features = of_recipe(trained.config, photos["sha256"].tolist(), ["tiny"], ("center",))[0]
     assert np.allclose(np.linalg.norm(features, axis=1), 1)
     assert embeddings.have(photos["sha256"].tolist(), "tiny").all()
     expected = np.zeros((len(photos), 3))

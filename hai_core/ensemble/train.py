@@ -18,7 +18,7 @@ import torch
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
 from hai_core.ensemble import combine, features, tta
-from hai_core.ensemble.apply import ensemble, recipe_views
+from hai_core.ensemble.apply import ensemble
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
 from hai_core.manifest import TRAIN, Manifest
@@ -59,30 +59,52 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
     dealt = folds.assign(labels, train["group"].to_numpy(), config.folds, config.seed)
     views = tta.views(2 if config.mirror else 1)
     fingerprints = {name: backbones.load(name).fingerprint for name in config.backbones}
-    without = features.ensure(images, manifest.table, config.backbones, views)
+    without = features.ensure(images, manifest.table, config, views)
     if len(without):
         first = without.head(NAMED)
         named = ", ".join(f"{path} ({reason})" for path, reason in zip(first["path"], first["reason"], strict=True))
         more = ", ..." if len(without) > NAMED else ""
-        raise InputError(f"{len(without)} images of the manifest have no features: {named}{more}; "
+        raise InputError(f"{len(without)} images of the manifest cannot be used: {named}{more}; "
                          "bring them back, or index again and build a new manifest")
     return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
 
 
 def train_members(run: Path, prepared: Prepared, config: Config) -> None:
-    """Train every member that `run/members` does not hold yet, side by side, one thread each.
+    """Train every member that `run/members` does not hold yet.
 
-    One thread a member keeps all cores busy without waiting for each other, and the result does not depend on their number.
+    Those of features side by side, one thread each: this keeps all cores busy without waiting for each other, and the result
+    does not depend on their number. Fine-tuned ones after each other, since each has all devices.
     """
     folder = run / "members"
+    if config.mode == "finetune":
+        _fine_tune(folder, prepared, config)
+        return
     with progress.track("Training", len(config.members) * config.epochs, "epochs") as bar:
         for number, recipe in enumerate(config.recipes):
             names = {name: fold for name, of, fold in config.members if of == recipe}
             todo = {name: fold for name, fold in names.items() if store.fields_of(folder, name) is None}
             bar.advance((len(names) - len(todo)) * config.epochs)
             if todo:
-                views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
-                _train_folds(folder, todo, number, FrozenData(views, prepared.labels), prepared, config, _Told(bar))
+                views = features.of_recipe(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+                data = FrozenData([view for view in views if isinstance(view, np.ndarray)], prepared.labels)
+                _train_folds(folder, todo, number, data, prepared, config, _Told(bar))
+
+
+def _fine_tune(folder: Path, prepared: Prepared, config: Config) -> None:
+    from hai_core.members.finetune import Task, fit_member  # Lightning Fabric takes a second to load
+
+    hashes, paths = prepared.train["sha256"].tolist(), prepared.train["path"].to_numpy(object)
+    for number, recipe in enumerate(config.recipes):
+        stored = features.stored(config, hashes, recipe)
+        for name, of, fold in config.members:
+            if of == recipe and store.fields_of(folder, name) is None:
+                train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
+                fit_member(Task(folder, name, config, recipe_name(recipe), fold, _seed(config, number, fold), stored,
+                                prepared.labels, paths, train, validation, len(prepared.classes)))
+
+
+def _seed(config: Config, number: int, fold: int) -> int:
+    return int(np.random.SeedSequence([config.seed, number, fold]).generate_state(1)[0])
 
 
 class _Told:
@@ -118,8 +140,8 @@ def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenDa
 def _train_member(folder: Path, name: str, number: int, fold: int, data: FrozenData, prepared: Prepared, config: Config,
                   tell: _Told) -> None:
     train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
-    seed = int(np.random.SeedSequence([config.seed, number, fold]).generate_state(1)[0])
-    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), seed, partial(tell, name))
+    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), _seed(config, number, fold),
+                                partial(tell, name))
     store.save(folder, name, member, fitted, recipe=recipe_name(config.recipes[number]), fold=fold, in_features=data.width,
                n_train=len(train), n_validation=len(validation))
 
@@ -150,7 +172,7 @@ def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDA
     shape = (len(config.recipes), len(prepared.labels), len(prepared.classes))
     answers, one_view = np.empty(shape, np.float32), np.empty(shape, np.float32)
     for number, recipe in enumerate(config.recipes):
-        views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+        views = features.of_recipe(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
         for fold in range(config.folds):
             member = store.load(run / "members", f"{recipe_name(recipe)}-fold{fold}", config, len(prepared.classes))
             here = prepared.folds == fold
