@@ -179,7 +179,7 @@ def test_images_without_features_are_counted_and_named(photos, tmp_path):
     changed, gone = tmp_path / "images" / photos["path"][3], tmp_path / "images" / photos["path"][7]
     changed.write_bytes(b"not what it was")
     gone.unlink()
-    problem = r"2 images of the manifest have no features: .*003.png \(the file changed.*not found under"
+    problem = r"2 images of the manifest cannot be used: .*003.png \(the file changed.*not found under"
     with pytest.raises(InputError, match=problem):
         train_in(tmp_path, photos)
     assert runs.list_runs(tmp_path / "runs").empty

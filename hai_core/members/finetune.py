@@ -381,12 +381,16 @@ def _groups(member: FinetunedMember, config: Config) -> list[dict[str, Any]]:
     options = config.finetune
     assert options is not None
     skip: set[str] = getattr(member.backbone, "no_weight_decay", set)()
-    groups: list[dict[str, Any]] = backbones.timm().optim.param_groups_layer_decay(
-        member.backbone, weight_decay=config.weight_decay, no_weight_decay_list=skip, layer_decay=options.layer_decay)
+    timm = backbones.timm()
+    if options.layer_decay < 1:
+        groups: list[dict[str, Any]] = timm.optim.param_groups_layer_decay(
+            member.backbone, config.weight_decay, skip, layer_decay=options.layer_decay)
+    else:
+        groups = timm.optim.param_groups_weight_decay(member.backbone, config.weight_decay, skip)
     rest = [*member.neck.parameters(), *member.head.parameters()]
     for decay, own in ((config.weight_decay, [p for p in rest if p.ndim > 1]), (0.0, [p for p in rest if p.ndim <= 1])):
         groups.append({"params": own, "weight_decay": decay, "lr_scale": options.head_rate})
-    return [{"lr": config.learning_rate, **group} for group in groups if group["params"]]
+    return [{"lr": config.learning_rate, "lr_scale": 1.0} | group for group in groups if group["params"]]
 
 
 def _augmentation(options: FinetuneOptions, device: torch.device) -> Any:

@@ -25,7 +25,7 @@ from hai_core.members.data import Rows
 from hai_core.resized import Resized
 from hai_core.workers import cores
 
-Transform = Callable[[Image.Image], npt.NDArray[np.uint8]]  # RGB -> (3, H, W)
+Transform = Callable[[Image.Image], Any]  # RGB -> uint8 (3, H, W), a tensor or an array
 
 BATCH = 64  # images that a view gives at once
 MOST_WORKERS = 12  # processes that prepare images for one GPU
@@ -61,7 +61,7 @@ class ImageView:
         return torch.from_numpy(np.stack([waiting.popleft().result() for _ in range(min(BATCH, len(waiting)))]))
 
     def _image(self, row: int) -> npt.NDArray[np.uint8]:
-        image = self._transform(Image.fromarray(self._stored[row]))
+        image = np.asarray(self._transform(Image.fromarray(self._stored[row])))
         return image if self._view == "center" else image[:, :, ::-1]
 
 
@@ -90,8 +90,7 @@ class _Drawn(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, asked: tuple[int, int]) -> tuple[Tensor, int]:
         row, seed = asked
         seed_all(seed)
-        image = self._transform(Image.fromarray(self._stored[row]))
-        return torch.from_numpy(np.ascontiguousarray(image)), row
+        return torch.as_tensor(self._transform(Image.fromarray(self._stored[row]))), row
 
 
 def loader(stored: Resized, transform: Transform, batches: Iterable[Sequence[tuple[int, int]]], gpu: bool) -> Iterator[Any]:

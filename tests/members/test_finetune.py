@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 import pytest
+import tiny
 import tiny_runs
 import torch
 from torch import nn
 
 from hai_core import backbones, resized
-from hai_core.backbones import Backbone
 from hai_core.ensemble.predict import logits
 from hai_core.members import finetune, store
 from hai_core.members.config import from_values
@@ -24,21 +24,6 @@ from hai_core.probabilities import log_loss, softmax, temperature
 from hai_core.workspace import InputError
 
 SIDE = 32
-
-
-class Small(nn.Sequential):
-    """A backbone that trains in a moment, with everything that needs care: batch norm and dropout."""
-
-    def __init__(self):
-        super().__init__(nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1), nn.AdaptiveAvgPool2d(2),
-                         nn.Flatten())
-
-
-def small():
-    torch.manual_seed(7)
-    config = {"input_size": (3, SIDE, SIDE), "interpolation": "bilinear", "mean": (0.5,) * 3, "std": (0.5,) * 3,
-              "crop_pct": 1.0, "crop_mode": "center"}
-    return Backbone("small", Small(), config, "packaged", "0" * 16, 32)
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +40,17 @@ def photos(tmp_path_factory):
 @pytest.fixture
 def task(photos, tmp_path, monkeypatch):
     """Function (**values, finetune options in `finetune`) -> Task on the photos, a quarter of them for validation."""
-    backbone = small()
+    backbone = tiny.small()
     monkeypatch.setattr(backbones, "load", lambda name: backbone)
     table, stored = photos
     labels = table["label"].astype("category").cat.codes.to_numpy(np.int64)
     rows = np.random.default_rng(0).permutation(len(table))
 
     def make(folder=tmp_path / "members", **values):
-        defaults = {"mode": "finetune", "recipes": [["small"]], "epochs": 4, "batch_size": 8, "learning_rate": 0.02,
+        defaults = {"mode": "finetune", "recipes": [["tiny"]], "epochs": 4, "batch_size": 8, "learning_rate": 0.02,
                     "swa_start": None, "finetune": {}}
         config = from_values(defaults | values)
-        return Task(folder, "small-fold0", config, "small", 0, 5, stored, labels, table["path"].to_numpy(object), rows[12:],
+        return Task(folder, "tiny-fold0", config, "tiny", 0, 5, stored, labels, table["path"].to_numpy(object), rows[12:],
                     rows[:12], 3)
 
     make.backbone = backbone
