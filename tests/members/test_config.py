@@ -12,8 +12,9 @@ FINETUNE = ["recipes=[[tf_efficientnet_lite0]]", "mode=finetune"]
 
 @pytest.mark.parametrize("preset", config.presets(), ids=lambda preset: preset.name)
 def test_every_preset_is_a_page_that_says_source_cost_and_result(preset):
-    for part in ("Source:", "Cost:", "Expect", "..", "Command: python -m hai_core train"):
+    for part in ("Source:", "Cost:", "Expect", "Command: python -m hai_core train"):
         assert part in preset.about
+    assert ".." in preset.about or "Expect: not measured" in preset.about
     loaded = config.load(preset.name)
     assert loaded.name == preset.name
     written = {line.split(":")[0] for line in preset.path.read_text().splitlines() if line[:1].isalpha()}
