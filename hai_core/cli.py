@@ -174,6 +174,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--images", type=Path, metavar="DIR", help="image root (default: where the manifest was built)")
     train.add_argument("--config", default="default", metavar="C", help="a preset's name or a YAML file (default: default)")
     train.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="change one value")
+    train.add_argument("--trial", action="store_true", help="fine-tuning: take a few steps, and tell how long all would take")
 
     predict = command("predict", _predict, "class probabilities of a folder of images", workspace=False)
     predict.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
@@ -410,8 +411,14 @@ def _train(arguments: argparse.Namespace) -> Result:
     loaded = manifest.load(arguments.manifest)
     folder = arguments.manifest if arguments.manifest.is_dir() else arguments.manifest.parent
     images = arguments.images or (workspace.images if workspace else Path(loaded.info["images"]))
-    run = runs.train(loaded, config.load(arguments.config, arguments.overrides), images=images,
-                     runs=workspace.runs if workspace else folder.resolve().parent / "runs",
+    chosen = config.load(arguments.config, arguments.overrides)
+    place = workspace.runs if workspace else folder.resolve().parent / "runs"
+    if arguments.trial:
+        found = runs.trial(loaded, chosen, images=images, runs=place)
+        progress.say(f"about {found['seconds'] / 3600:.2f} hours in all, at {found['images_per_second']:.1f} images a second "
+                     f"(waiting for images {found['wait_share']:.0%} of the time)")
+        return found
+    run = runs.train(loaded, chosen, images=images, runs=place,
                      command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
     tracking.mirror(run.path, workspace)
     metrics = run.metrics

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,9 @@ from hai_core.probabilities import log_loss
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
+
+if TYPE_CHECKING:
+    from hai_core.members.finetune import Task  # Lightning Fabric takes a second to load
 
 NAMED = 3  # files spelled out in a message
 MEMORY = 4 << 30  # bytes that members training at the same time may use
@@ -91,16 +96,39 @@ def train_members(run: Path, prepared: Prepared, config: Config) -> None:
 
 
 def _fine_tune(folder: Path, prepared: Prepared, config: Config) -> None:
-    from hai_core.members.finetune import Task, fit_member  # Lightning Fabric takes a second to load
+    from hai_core.members.finetune import fit_member
+
+    for task in _tasks(folder, prepared, config):
+        if store.fields_of(folder, task.name) is None:
+            fit_member(task)
+
+
+def _tasks(folder: Path, prepared: Prepared, config: Config) -> Iterator[Task]:
+    """The trainings of a fine-tuned ensemble's members."""
+    from hai_core.members.finetune import Task
 
     hashes, paths = prepared.train["sha256"].tolist(), prepared.train["path"].to_numpy(object)
     for number, recipe in enumerate(config.recipes):
         stored = features.stored(config, hashes, recipe)
         for name, of, fold in config.members:
-            if of == recipe and store.fields_of(folder, name) is None:
+            if of == recipe:
                 train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
-                fit_member(Task(folder, name, config, recipe_name(recipe), fold, _seed(config, number, fold), stored,
-                                prepared.labels, paths, train, validation, len(prepared.classes)))
+                yield Task(folder, name, config, recipe_name(recipe), fold, _seed(config, number, fold), stored,
+                           prepared.labels, paths, train, validation, len(prepared.classes))
+
+
+def trial(prepared: Prepared, config: Config) -> dict[str, float]:
+    """How long training would take, from the first steps of each recipe's first member: `seconds` in all, and of the slowest
+    recipe `images_per_second` and `wait_share`. Keeps nothing but resized images. Raises InputError for frozen features."""
+    from hai_core.members import finetune
+
+    if config.mode != "finetune":
+        raise InputError("a trial is for fine-tuning (mode: finetune); heads on stored features train in minutes")
+    with TemporaryDirectory() as folder:
+        found = [finetune.trial(task) for task in _tasks(Path(folder), prepared, config) if task.fold == 0]
+    slowest = min(found, key=lambda one: one.images_per_second)
+    return {"seconds": config.folds * sum(one.seconds for one in found), "images_per_second": slowest.images_per_second,
+            "wait_share": slowest.wait_share}
 
 
 def _seed(config: Config, number: int, fold: int) -> int:

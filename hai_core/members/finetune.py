@@ -7,11 +7,13 @@ So nothing but weights and the optimiser's state needs to be kept between two st
 from __future__ import annotations
 
 import io
+import json
 import math
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 LOOKED_BACK = 16  # steps whose losses are looked at together: a look at each would have a GPU wait
 REFRESHED = 2048  # training images from which batch-norm statistics of averaged weights are computed
 NAMED = 3  # files spelled out in a message
+TRIAL, WARM = 20, 3  # steps that a trial counts, and those before that it does not
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,20 @@ class Task:
     @property
     def checkpoint(self) -> Path:
         return self.folder / f"{self.name}.checkpoint"
+
+    @property
+    def learning(self) -> Path:
+        """The history so far, for those who watch."""
+        return self.folder / f"{self.name}.learning.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How fast a member's first steps were, and how long all of them would take."""
+
+    images_per_second: float
+    wait_share: float  # of the time, in which the device waited for images
+    seconds: float  # for the whole member
 
 
 class Plan:
@@ -126,6 +143,25 @@ def fit_member(task: Task) -> None:
         raise InputError(told[1]) from error
 
 
+def trial(task: Task, steps: int = TRIAL) -> Trial:
+    """Take the member's first steps, keep nothing, and tell how long all of them would take.
+
+    The first few steps are not counted: memory is taken and kernels are chosen in them. On one device only; validation, whose
+    images are not learned from, is reckoned at a third of the time of a training image. Raises InputError as `fit_member`.
+    """
+    options = task.options.model_copy(update={"devices": 1})
+    alone = replace(task, config=task.config.model_copy(update={"finetune": options}))
+    timed = partial(_timed, task=alone, steps=steps + WARM, reporting=progress.reporting())
+    found: Trial = _fabric(options).launch(timed)
+    return found
+
+
+def _timed(fabric: Fabric, task: Task, steps: int, reporting: dict[str, Any]) -> Trial:
+    progress.report_to(**reporting)
+    with _told_to_change(task, fabric.device):
+        return _Training(fabric, task, resume=False).timed(steps)
+
+
 def _fabric(options: FinetuneOptions) -> Fabric:
     from lightning_fabric import Fabric
 
@@ -147,14 +183,21 @@ def _fit(fabric: Fabric, task: Task, reporting: dict[str, Any]) -> None:
     """What each device's process does."""
     if fabric.is_global_zero:
         progress.report_to(**reporting)
-    try:
+    with _told_to_change(task, fabric.device):
         _Training(fabric, task).run()
+
+
+@contextmanager
+def _told_to_change(task: Task, device: torch.device) -> Iterator[None]:
+    """Memory that runs out ends in a sentence that says what to change."""
+    try:
+        yield
     except torch.OutOfMemoryError as error:
-        raise _out_of_memory(task, fabric.device) from error
-    except RuntimeError as error:
+        raise _out_of_memory(task, device) from error
+    except RuntimeError as error:  # torch has no type for it on a CPU
         if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
             raise
-        raise _out_of_memory(task, fabric.device) from error
+        raise _out_of_memory(task, device) from error
 
 
 def _out_of_memory(task: Task, device: torch.device) -> InputError:
@@ -169,7 +212,7 @@ def _out_of_memory(task: Task, device: torch.device) -> InputError:
 class _Training:
     """A member's training on one device."""
 
-    def __init__(self, fabric: Fabric, task: Task) -> None:
+    def __init__(self, fabric: Fabric, task: Task, resume: bool = True) -> None:
         self.fabric, self.task, self.config, self.options = fabric, task, task.config, task.options
         self.plan = Plan(task, fabric.global_rank, fabric.world_size)
         seed_all(task.seed)
@@ -190,7 +233,26 @@ class _Training:
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
         self._recent: list[tuple[int, float, Tensor]] = []
-        self._resume()
+        if resume:
+            self._resume()
+
+    def timed(self, steps: int) -> Trial:
+        """Take so many steps; see `trial`."""
+        began, counted = time.monotonic(), 0
+        drawn = training_transform(self.member.data_config, self.options, self.config.mirror)
+        batches = loader(self.task.stored, drawn, self.plan.batches(0), self.fabric.device.type == "cuda")
+        steps = min(steps, self.plan.steps)
+        with progress.track("Trying the first steps", steps, "steps") as bar:
+            while self.step < steps:
+                if self.step == min(WARM, steps - 1):
+                    began, counted, self.waited = time.monotonic(), 0, 0.0
+                counted += len(self.plan.rows(self.step))
+                self._one_step(batches)
+                bar.advance()
+            self._look_at_losses()  # waits for the device
+        seconds = time.monotonic() - began
+        images = self.config.epochs * (len(self.task.train) + len(self.task.validation) / 3)
+        return Trial(counted / seconds, self.waited / seconds, images * seconds / counted)
 
     def run(self) -> None:
         began = saved = time.monotonic()
@@ -289,6 +351,9 @@ class _Training:
                                  epoch * self.plan.per_epoch, self.plan.steps, self.plan.per_epoch * self.options.warmup_epochs,
                                  self.config.schedule)})
         self.loss = 0.0
+        if self.fabric.is_global_zero:
+            told = {"name": self.task.name, "history": pd.DataFrame(self.history).to_dict("list")}
+            write_atomic(self.task.learning, json.dumps(told))
         if self.options.patience is not None and (self.best is None or found < self.best["log_loss"]):
             weights = {name: tensor.detach().cpu().clone() for name, tensor in shipped.state_dict().items()}
             self.best = {"epoch": epoch, "log_loss": found, "accuracy": right, "weights": weights}
@@ -363,7 +428,8 @@ class _Training:
                    in_features=self.member.head_width, n_train=len(self.task.train), n_validation=len(self.task.validation),
                    images_per_second=round(done / self.seconds, 2), wait_share=round(self.waited / self.seconds, 4),
                    device=str(self.fabric.device), devices=self.fabric.world_size)
-        self.task.checkpoint.unlink(missing_ok=True)
+        for file in (self.task.checkpoint, self.task.learning):
+            file.unlink(missing_ok=True)
 
 
 def learning_rate(step: int, steps: int, warmup: float, schedule: str) -> float:
