@@ -55,12 +55,12 @@ def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list
     st.markdown(say("training.trains", members=count(len(chosen.members), "member"), folds=count(chosen.folds, "fold"),
                     recipes=count(len(chosen.recipes), "recipe"), epochs=count(chosen.epochs, "epoch")))
     with st.container(horizontal=True, vertical_alignment="center"):
-        start_button(say("training.start"), workspace, argv, key="training.start")
+        start_button(say("training.start"), workspace, [*argv, "--wait"], key="training.start")
         if chosen.mode == "finetune":
             start_button(say("training.try"), workspace, [*argv, "--trial"], key="training.try", primary=False)
     if chosen.mode == "finetune":
         draw_estimate(runs.tried(digest, chosen, workspace.runs))
-    st.code(shlex.join(["python", "-m", "hai_core", *argv]), language=None, wrap_lines=True)
+    st.code(shlex.join(["python", "-m", "hai_core", *argv, "--wait"]), language=None, wrap_lines=True)
 
 
 def draw_estimate(found: dict[str, float] | None) -> None:

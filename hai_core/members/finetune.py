@@ -260,7 +260,7 @@ class _Training:
         batches = loader(self.task.stored, drawn, self.plan.batches(self.step), self.fabric.device.type == "cuda")
         images = len(self.task.train) * self.config.epochs
         before = self.seconds
-        with progress.track(f"Fine-tuning {self.task.name}", images) as bar:
+        with progress.track(f"Fine-tuning with {self.task.name}", images) as bar:
             bar.advance(round(images * self.step / self.plan.steps))
             while self.step < self.plan.steps and not self._stops():
                 self._one_step(batches)

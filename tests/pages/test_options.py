@@ -20,7 +20,8 @@ def test_every_option_has_a_widget_with_the_schemas_help_and_nothing_is_overridd
     page = AppTest.from_function(script).run()
     assert not page.exception
     assert page.session_state["overrides"] == []
-    assert set(page.session_state["values"]) == set(config.Config.model_fields) - {"name", "mode", "adaface", "arcface", "finetune"}
+    unused = {"name", "mode", "adaface", "arcface", "finetune"}
+    assert set(page.session_state["values"]) == set(config.Config.model_fields) - unused
     assert page.number_input(key="t.epochs").help == config.Config.model_fields["epochs"].description
 
 
