@@ -66,7 +66,7 @@ def fields(task):
 
 
 @pytest.mark.parametrize("values", [
-    {}, {"swa_start": 0.5}, {"finetune": {"ema_decay": 0.8}}, {"finetune": {"patience": 1}},
+    {"finetune": {"precision": "bf16"}}, {"swa_start": 0.5}, {"finetune": {"ema_decay": 0.8}}, {"finetune": {"patience": 1}},
     {"head": "adaface", "finetune": {"mixup": 0.4, "cutmix": 1.0, "neck": 16, "clip_norm": 1.0}},
     {"head": "arcface", "loss": "ce+focal", "label_smoothing": 0.1, "class_balance": 0.9,
      "finetune": {"randaugment": 5, "random_erasing": 0.3, "frozen_epochs": 1, "layer_decay": 0.8, "accumulation": 2}},
