@@ -242,9 +242,10 @@ def recipe_name(recipe: Sequence[str]) -> str:
 
 
 def presets() -> list[Preset]:
-    """The presets that come with the program, `default` first, then in name order."""
-    files = sorted(PRESETS.glob("*.yaml"), key=lambda f: (f.stem != "default", f.stem))
-    return [Preset(f.stem, f, _leading_comment(f.read_text(encoding="utf-8"))) for f in files]
+    """The presets that come with the program: `default` first, fine-tuning last, in name order."""
+    pages = {file: file.read_text(encoding="utf-8") for file in PRESETS.glob("*.yaml")}
+    order = sorted(pages, key=lambda file: (file.stem != "default", "\nmode: finetune" in pages[file], file.stem))
+    return [Preset(file.stem, file, _leading_comment(pages[file])) for file in order]
 
 
 def load(source: str | Path = "default", overrides: Sequence[str] = ()) -> Config:
