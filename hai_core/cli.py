@@ -15,7 +15,8 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 from hai_core import __version__, progress
 from hai_core.progress import count
 from hai_core.records import FINDING_KINDS
-from hai_core.workspace import InputError, Workspace, read_table, write_atomic, write_table
+from hai_core.workspace import InputError, Workspace, lock, read_table, write_atomic, write_table
 
 Result = dict[str, Any]
 # What the system refuses to do with a file or folder: no bug of ours, wherever it comes up.
@@ -174,6 +175,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--images", type=Path, metavar="DIR", help="image root (default: where the manifest was built)")
     train.add_argument("--config", default="default", metavar="C", help="a preset's name or a YAML file (default: default)")
     train.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="change one value")
+    train.add_argument("--wait", action="store_true", help="start when the trainings started so before are done")
+    train.add_argument("--trial", action="store_true", help="fine-tuning: take a few steps, and tell how long all would take")
 
     predict = command("predict", _predict, "class probabilities of a folder of images", workspace=False)
     predict.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
@@ -408,6 +411,13 @@ def _manifest_export(arguments: argparse.Namespace) -> Result:
     return {"images": images_out, "path": str(arguments.out)}
 
 
+@contextmanager
+def _turn(runs: Path) -> Iterator[None]:
+    """One training of this folder of runs at a time."""
+    with progress.track("Waiting for the trainings before", 0, "trainings"), lock(runs / ".locks" / "turn", None):
+        yield
+
+
 def _train(arguments: argparse.Namespace) -> Result:
     from hai_core import manifest, runs, tracking
     from hai_core.members import config
@@ -416,9 +426,16 @@ def _train(arguments: argparse.Namespace) -> Result:
     loaded = manifest.load(arguments.manifest)
     folder = arguments.manifest if arguments.manifest.is_dir() else arguments.manifest.parent
     images = arguments.images or (workspace.images if workspace else Path(loaded.info["images"]))
-    run = runs.train(loaded, config.load(arguments.config, arguments.overrides), images=images,
-                     runs=workspace.runs if workspace else folder.resolve().parent / "runs",
-                     command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
+    chosen = config.load(arguments.config, arguments.overrides)
+    place = workspace.runs if workspace else folder.resolve().parent / "runs"
+    if arguments.trial:
+        found = runs.trial(loaded, chosen, images=images, runs=place)
+        progress.say(f"about {found['seconds'] / 3600:.2f} hours in all, at {found['images_per_second']:.1f} images a second "
+                     f"(waiting for images {found['wait_share']:.0%} of the time)")
+        return found
+    with _turn(place) if arguments.wait else nullcontext():
+        run = runs.train(loaded, chosen, images=images, runs=place,
+                         command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
     tracking.mirror(run.path, workspace)
     metrics = run.metrics
     progress.say(f"log loss {metrics['log_loss']:.4f}, accuracy {metrics['accuracy']:.4f} (out of fold): {run.path}")

@@ -27,6 +27,11 @@ def report_to(*, terminal: bool = False, file: Path | None = None) -> None:
     _terminal, _file = terminal, file
 
 
+def reporting() -> dict[str, Any]:
+    """What `report_to` was told, for another process to be told the same."""
+    return {"terminal": _terminal, "file": _file}
+
+
 class Bar:
     """One running task; `advance` is cheap enough to call for every image."""
 

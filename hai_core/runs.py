@@ -202,6 +202,26 @@ def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, comma
     return load(run.path)
 
 
+def trial(manifest: Manifest, config: Config, *, images: Path, runs: Path) -> dict[str, float]:
+    """How long `train` would take for a fine-tuned ensemble: see `ensemble.train.trial`. Kept in `runs` for `tried`."""
+    from hai_core.ensemble import train as training
+
+    found = training.trial(training.prepare(manifest, config, images), config)
+    write_atomic(_trial_file(manifest.digest, config, runs), json.dumps(found) + "\n")
+    return found
+
+
+def tried(manifest_digest: str, config: Config, runs: Path) -> dict[str, float] | None:
+    """What `trial` found for this manifest and configuration on this machine; None before it was called."""
+    file = _trial_file(manifest_digest, config, runs)
+    found: dict[str, float] | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found
+
+
+def _trial_file(manifest_digest: str, config: Config, runs: Path) -> Path:
+    return runs / ".trials" / f"{digest(canonical_json([manifest_digest, config.digest, socket.gethostname()]))[:16]}.json"
+
+
 def predict(run: Run, images: Path, *, tta: int | None = None, expand: Expand = "prior") -> pd.DataFrame:
     """Class probabilities of every image below a folder: `file`, then one column for each original class, in name order.
 

@@ -8,10 +8,11 @@ import shlex
 import pandas as pd
 import streamlit as st
 
+from hai_core import runs
 from hai_core.members import config
 from hai_core.workspace import InputError, Workspace
 from pages.ui import compare_view, loaders, needs, options, run_view, state
-from pages.ui.progress import ago, job_panel, start_button
+from pages.ui.progress import ago, duration, job_panel, start_button
 from pages.ui.text import count, text
 from pages.ui.words import say
 
@@ -39,13 +40,13 @@ def draw_new_run(workspace: Workspace, manifests: pd.DataFrame) -> None:
     for override in changed:
         argv += ["--set", override]
     with left:
-        draw_start(workspace, argv, preset, changed)
+        draw_start(workspace, argv, preset, changed, str(manifests.set_index("path")["digest"][manifest]))
         if details.strip():
             with st.expander(say("training.costs")):
                 st.caption("  \n".join(map(text, details.strip().split("\n"))))
 
 
-def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list[str]) -> None:
+def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list[str], digest: str) -> None:
     try:
         chosen = config.load(preset, changed)
     except InputError as problem:
@@ -53,8 +54,26 @@ def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list
         return
     st.markdown(say("training.trains", members=count(len(chosen.members), "member"), folds=count(chosen.folds, "fold"),
                     recipes=count(len(chosen.recipes), "recipe"), epochs=count(chosen.epochs, "epoch")))
-    start_button(say("training.start"), workspace, argv, key="training.start")
-    st.code(shlex.join(["python", "-m", "hai_core", *argv]), language=None, wrap_lines=True)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        start_button(say("training.start"), workspace, [*argv, "--wait"], key="training.start")
+        if chosen.mode == "finetune":
+            start_button(say("training.try"), workspace, [*argv, "--trial"], key="training.try", primary=False)
+    if chosen.mode == "finetune":
+        draw_estimate(runs.tried(digest, chosen, workspace.runs))
+    st.code(shlex.join(["python", "-m", "hai_core", *argv, "--wait"]), language=None, wrap_lines=True)
+
+
+def draw_estimate(found: dict[str, float] | None) -> None:
+    """How long the training would take and what it would cost, as its first steps told."""
+    if found is None:
+        st.caption(say("training.try_first"))
+        return
+    told, price = st.columns([2, 1], vertical_alignment="center")
+    rate = price.number_input(say("training.price"), min_value=0.0, value=None, step=0.1, format="%g", key="training.price",
+                              placeholder="0.50", help=say("training.price_help"))
+    cost = say("training.cost", cost=f"{rate * found['seconds'] / 3600:,.2f}") if rate else ""
+    told.markdown(say("training.estimate", time=duration(found["seconds"]), rate=f"{found['images_per_second']:,.1f}",
+                      wait=f"{found['wait_share']:.0%}") + cost)
 
 
 def unwrapped(about: str) -> str:
@@ -62,17 +81,17 @@ def unwrapped(about: str) -> str:
     return re.sub(r"\n(?=[a-z(0-9])", " ", about)
 
 
-def draw_runs(workspace: Workspace, runs: pd.DataFrame) -> None:
+def draw_runs(workspace: Workspace, table: pd.DataFrame) -> None:
     st.subheader(say("training.runs"))
     view = st.segmented_control(say("compare.view"), ["one", "two"], default="one", required=True, key="training.view",
                                 label_visibility="collapsed", format_func=lambda name: say(f"compare.view_{name}"))
     if view == "two":
-        compare_view.draw(workspace, runs)
+        compare_view.draw(workspace, table)
         return
-    event = st.dataframe(run_view.listed(runs), hide_index=True, key="training.runs", on_select="rerun",
+    event = st.dataframe(run_view.listed(table), hide_index=True, key="training.runs", on_select="rerun",
                          selection_mode="single-row", column_config=run_view.columns())
     rows = event["selection"]["rows"]
-    run_view.draw(workspace, runs.iloc[rows[0] if rows else 0])
+    run_view.draw(workspace, table.iloc[rows[0] if rows else 0])
 
 
 def main() -> None:
@@ -85,16 +104,16 @@ def main() -> None:
         start_button(say("training.build"), workspace, ["manifest", "build", "-w", str(workspace.root)], key="training.build")
         job_panel(workspace, ["manifest build"], key="training.manifest-jobs")
         return
-    runs = loaders.runs(workspace)
+    table = loaders.runs(workspace)
     job_panel(workspace, ["train", "embed"], done=False, key="training.jobs")
     with st.container():  # always there, so that the form below stays as it is when the training ends
         run_view.draw_learning(workspace)
-    with st.expander(say("training.new"), expanded=runs.empty, icon=":material/add:"):
+    with st.expander(say("training.new"), expanded=table.empty, icon=":material/add:"):
         draw_new_run(workspace, manifests)
-    if runs.empty:
+    if table.empty:
         st.caption(say("training.no_runs"))
         return
-    draw_runs(workspace, runs)
+    draw_runs(workspace, table)
     run_view.draw_mlflow(workspace)
 
 

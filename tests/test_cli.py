@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -207,3 +208,19 @@ def test_help_is_quick_to_import():
     script = f"import sys; from hai_core import cli; cli.parser(); print([m for m in '{heavy}'.split() if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "['pandas']"
+
+
+def test_trainings_that_wait_take_turns(tmp_path):
+    order = []
+
+    def second():
+        with cli._turn(tmp_path):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    with cli._turn(tmp_path):
+        waiting.start()
+        waiting.join(0.2)
+        order.append("first")
+    waiting.join(10)
+    assert order == ["first", "second"]

@@ -226,7 +226,7 @@ def test_images_without_features_are_counted_and_named(photos, tmp_path):
     changed, gone = tmp_path / "images" / photos["path"][3], tmp_path / "images" / photos["path"][7]
     changed.write_bytes(b"not what it was")
     gone.unlink()
-    problem = r"2 images of the manifest have no features: .*003.png \(the file changed.*not found under"
+    problem = r"2 images of the manifest cannot be used: .*003.png \(the file changed.*not found under"
     with pytest.raises(InputError, match=problem):
         train_in(tmp_path, photos)
     assert runs.list_runs(tmp_path / "runs").empty
@@ -267,11 +267,11 @@ def test_predictions_have_a_column_for_each_original_class_and_a_row_for_each_im
 
 def test_predictions_are_the_weighted_members_worked_out_by_hand(trained, photos, tmp_path):
     from hai_core import embeddings
-    from hai_core.ensemble.train import recipe_views
+    from hai_core.ensemble.features import of_recipe
     from hai_core.members import store
     from hai_core.probabilities import softmax
 
-    features = recipe_views(trained.config, photos["sha256"].tolist(), ["tiny"], ("center",))[0]
+    features = of_recipe(trained.config, photos["sha256"].tolist(), ["tiny"], ("center",))[0]
     assert np.allclose(np.linalg.norm(features, axis=1), 1)
     assert embeddings.have(photos["sha256"].tolist(), "tiny").all()
     expected = np.zeros((len(photos), 3))

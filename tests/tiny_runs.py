@@ -45,8 +45,26 @@ def make_config(*overrides: str) -> Config:
     return config.from_values({"name": "tiny", "recipes": [["tiny"]], "folds": 3, "epochs": 4, "batch_size": 8}, overrides)
 
 
-def main(images: str, out: str, seconds: str) -> None:
-    """Train with a pause after every epoch."""
+FINETUNE = ("mode=finetune", "finetune.checkpoint_minutes=1e-9", "finetune.mixup=0.2", "head=adaface", "learning_rate=0.02")
+
+
+def fine_tune_slowly(seconds: float) -> None:
+    from hai_core.members import finetune
+
+    step = finetune._Training._one_step
+    finetune._Training._one_step = lambda *arguments: (time.sleep(seconds), step(*arguments))[1]
+
+
+def main(images: str, out: str, seconds: str, mode: str = "frozen") -> None:
+    """Train with a pause after every epoch, or, fine-tuning, before every step."""
+    if mode == "finetune":
+        backbone = tiny.small()
+        backbones.load = lambda name: backbone
+        fine_tune_slowly(float(seconds))
+        photos = write_photos(Path(images))
+        print("ready", flush=True)
+        runs.train(make_manifest(photos), make_config(*FINETUNE), images=Path(images), runs=Path(out), command="test")
+        return
     backbones.load = lambda name: tiny.backbone()
     from hai_core.ensemble import train
 

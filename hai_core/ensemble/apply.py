@@ -20,7 +20,6 @@ from hai_core.ensemble.predict import Expand, Voter, expand, table, vote
 from hai_core.manifest import TRAIN, Manifest
 from hai_core.members import store
 from hai_core.members.config import Config
-from hai_core.members.data import Array
 from hai_core.records import OK
 from hai_core.workspace import InputError
 
@@ -41,17 +40,9 @@ class Ensemble:
         parts = []
         for start in range(0, len(sha256), BLOCK):
             block = sha256[start:start + BLOCK]
-            parts.append(vote(self.voters, self.combination, lambda recipe, block=block: self._features(block, recipe)))  # type: ignore[misc]
+            parts.append(vote(self.voters, self.combination, lambda recipe, block=block: features.of_recipe(  # type: ignore[misc]
+                self.config, block, self.config.recipes[recipe], self.views)))
         return np.concatenate(parts)
-
-    def _features(self, sha256: Sequence[str], recipe: int) -> list[Array]:
-        return recipe_views(self.config, sha256, self.config.recipes[recipe], self.views)
-
-
-def recipe_views(config: Config, sha256: Sequence[str], recipe: Sequence[str], views: Sequence[View]) -> list[Array]:
-    """Features (N, D) of a recipe, one array a view, as its members take them."""
-    own_length = config.adaface is not None and config.whiten is None
-    return [features.of_recipe(sha256, recipe, view, own_length) for view in views]
 
 
 def ensemble(run: Path, config: Config, results: dict[str, Any], n_classes: int, count: int | None = None) -> Ensemble:
@@ -74,7 +65,7 @@ def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dic
     voting = ensemble(run, config, results, len(manifest.classes), count)
     files = catalogs.scan(images, catalogs.folder_store(images))
     readable = files[files["status"] == OK]
-    without = features.ensure(images, readable, config.backbones, voting.views)
+    without = features.ensure(images, readable, config, voting.views)
     readable = readable[~readable["path"].isin(without["path"])]
     _warn(pd.concat([files[files["status"] != OK], without]))
     priors = _shares(manifest)
@@ -92,7 +83,7 @@ def holdout(run: Path, config: Config, manifest: Manifest, fingerprints: dict[st
     check_fingerprints(fingerprints)
     table = manifest.table[manifest.table["split"] != TRAIN].reset_index(drop=True)
     voting = ensemble(run, config, results, len(manifest.classes))
-    without = features.ensure(images, table, config.backbones, voting.views)
+    without = features.ensure(images, table, config, voting.views)
     if len(without):
         raise InputError(f"{len(without)} images of the holdout have no features: {_named(without)}")
     return answered(voting, table, manifest.classes)

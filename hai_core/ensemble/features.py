@@ -1,4 +1,4 @@
-"""Features of a recipe's backbones for the images of a table, computed first where they are missing."""
+"""What members take of images: features of a recipe's backbones, or resized images; computed first where they are missing."""
 
 from __future__ import annotations
 
@@ -8,19 +8,52 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hai_core import embeddings
+from hai_core import backbones, embeddings, resized
 from hai_core.catalog import locate
 from hai_core.embeddings import View
+from hai_core.members.config import Config
 from hai_core.members.data import Array, side_by_side
+from hai_core.members.images import ImageView, plain_transform
+from hai_core.members.network import data_config, stored_side
 
 
-def ensure(images: Path, table: pd.DataFrame, backbones: Iterable[str], views: Sequence[View]) -> pd.DataFrame:
+def ensure(images: Path, table: pd.DataFrame, config: Config, views: Sequence[View]) -> pd.DataFrame:
     """Compute what is missing for the rows of `table` (columns path, sha256), once for each content.
 
-    Returns the rows without features, with their `reason`: not found, unreadable, or other bytes than the hash says.
+    Returns the rows without, with their `reason`: not found, unreadable, or other bytes than the hash says.
     """
+    if config.mode == "frozen":
+        return _ensure_features(images, table, config.backbones, views)
+    sides = sorted({_side(config, name) for name in config.backbones})
+    without = pd.concat([resized.ensure(images, table, side) for side in sides])
+    return without.drop_duplicates("path")
+
+
+def of_recipe(config: Config, sha256: Sequence[str], recipe: Sequence[str], views: Sequence[View]) -> list[Array | ImageView]:
+    """What the recipe's members take, view by view: features (N, D), its backbones side by side (see `side_by_side`), or
+    images."""
+    if config.mode == "frozen":
+        own_length = config.adaface is not None and config.whiten is None
+        return [side_by_side([embeddings.load(sha256, backbone, view=view) for backbone in recipe], own_length)
+                for view in views]
+    [name] = recipe
+    stored, transform = resized.open_(sha256, _side(config, name)), plain_transform(data_config(config, backbones.load(name)))
+    return [ImageView(stored, np.arange(len(stored)), transform, view) for view in views]
+
+
+def stored(config: Config, sha256: Sequence[str], recipe: Sequence[str]) -> resized.Resized:
+    """The resized images that a fine-tuned recipe learns from."""
+    [name] = recipe
+    return resized.open_(sha256, _side(config, name))
+
+
+def _side(config: Config, backbone: str) -> int:
+    return stored_side(data_config(config, backbones.load(backbone)))
+
+
+def _ensure_features(images: Path, table: pd.DataFrame, names: Iterable[str], views: Sequence[View]) -> pd.DataFrame:
     reasons: dict[str, str] = {}
-    for backbone in backbones:
+    for backbone in names:
         for view in views:
             missing = table[~embeddings.have(table["sha256"].tolist(), backbone, view=view)].drop_duplicates("sha256")
             places = locate(images, missing["path"].tolist())
@@ -33,8 +66,3 @@ def ensure(images: Path, table: pd.DataFrame, backbones: Iterable[str], views: S
             reasons |= {hashes[file]: reason for file, reason in report.failed}
     without = table[table["sha256"].isin(list(reasons))]
     return without.assign(reason=without["sha256"].map(reasons))
-
-
-def of_recipe(sha256: Sequence[str], recipe: Sequence[str], view: View, own_length: bool) -> Array:
-    """Features of a recipe, its backbones side by side (see `side_by_side`), shape (N, D)."""
-    return side_by_side([embeddings.load(sha256, backbone, view=view) for backbone in recipe], own_length)

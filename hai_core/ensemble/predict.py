@@ -19,10 +19,13 @@ from torch import nn
 
 from hai_core.ensemble.combine import Combination
 from hai_core.members.data import Array
+from hai_core.members.images import ImageView
+from hai_core.members.network import over
 from hai_core.probabilities import Floats, softmax
 from hai_core.taxonomy import normalize
 from hai_core.workspace import InputError
 
+Inputs = Array | ImageView
 Expand = Literal["prior", "share", "first"]
 
 
@@ -36,14 +39,21 @@ class Voter:
     weight: float
 
 
-def logits(model: nn.Module, views: Sequence[Array]) -> npt.NDArray[np.float32]:
-    """A member's mean logits (N, K) over the views (N, D) of the same images."""
+def logits(model: nn.Module, views: Sequence[Inputs]) -> npt.NDArray[np.float32]:
+    """A member's mean logits (N, K) over the views of the same images: features (N, D), or images."""
+    return np.asarray(np.mean([_view_logits(model, view) for view in views], axis=0, dtype=np.float32))
+
+
+def _view_logits(model: nn.Module, view: Inputs) -> npt.NDArray[np.float32]:
+    if isinstance(view, ImageView):
+        return over(model, view, model)
     with torch.inference_mode():
-        return np.asarray(np.mean([model(torch.from_numpy(view)).numpy() for view in views], axis=0, dtype=np.float32))
+        return np.asarray(model(torch.from_numpy(view)).numpy())
 
 
-def vote(voters: Sequence[Voter], combination: Combination, views: Callable[[int], Sequence[Array]]) -> npt.NDArray[np.float64]:
-    """Probabilities (N, K); `views(recipe number)` gives the images' features, one array (N, D) a view."""
+def vote(voters: Sequence[Voter], combination: Combination,
+         views: Callable[[int], Sequence[Inputs]]) -> npt.NDArray[np.float64]:
+    """Probabilities (N, K); `views(recipe number)` gives what its members take of the images, view by view."""
     def answers() -> Iterable[tuple[float, Floats]]:
         for recipe in sorted({voter.recipe for voter in voters}):
             features = views(recipe)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ import torch
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
 from hai_core.ensemble import combine, features, tta
-from hai_core.ensemble.apply import answered, ensemble, recipe_views
+from hai_core.ensemble.apply import answered, ensemble
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
 from hai_core.manifest import TRAIN, Manifest
@@ -31,6 +33,9 @@ from hai_core.probabilities import log_loss, softmax
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
+
+if TYPE_CHECKING:
+    from hai_core.members.finetune import Task  # Lightning Fabric takes a second to load
 
 NAMED = 3  # files spelled out in a message
 MEMORY = 4 << 30  # bytes that members training at the same time may use
@@ -59,30 +64,75 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
     dealt = folds.assign(labels, train["group"].to_numpy(), config.folds, config.seed)
     views = tta.views(2 if config.mirror else 1)
     fingerprints = {name: backbones.load(name).fingerprint for name in config.backbones}
-    without = features.ensure(images, manifest.table, config.backbones, views)
+    without = features.ensure(images, manifest.table, config, views)
     if len(without):
         first = without.head(NAMED)
         named = ", ".join(f"{path} ({reason})" for path, reason in zip(first["path"], first["reason"], strict=True))
         more = ", ..." if len(without) > NAMED else ""
-        raise InputError(f"{len(without)} images of the manifest have no features: {named}{more}; "
+        raise InputError(f"{len(without)} images of the manifest cannot be used: {named}{more}; "
                          "bring them back, or index again and build a new manifest")
     return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
 
 
 def train_members(run: Path, prepared: Prepared, config: Config) -> None:
-    """Train every member that `run/members` does not hold yet, side by side, one thread each.
+    """Train every member that `run/members` does not hold yet.
 
-    One thread a member keeps all cores busy without waiting for each other, and the result does not depend on their number.
+    Those of features side by side, one thread each: this keeps all cores busy without waiting for each other, and the result
+    does not depend on their number. Fine-tuned ones after each other, since each has all devices.
     """
     folder = run / "members"
+    if config.mode == "finetune":
+        _fine_tune(folder, prepared, config)
+        return
     with progress.track("Training", len(config.members) * config.epochs, "epochs") as bar:
         for number, recipe in enumerate(config.recipes):
             names = {name: fold for name, of, fold in config.members if of == recipe}
             todo = {name: fold for name, fold in names.items() if store.fields_of(folder, name) is None}
             bar.advance((len(names) - len(todo)) * config.epochs)
             if todo:
-                views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
-                _train_folds(folder, todo, number, FrozenData(views, prepared.labels), prepared, config, _Told(bar))
+                views = features.of_recipe(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+                data = FrozenData([view for view in views if isinstance(view, np.ndarray)], prepared.labels)
+                _train_folds(folder, todo, number, data, prepared, config, _Told(bar))
+
+
+def _fine_tune(folder: Path, prepared: Prepared, config: Config) -> None:
+    from hai_core.members.finetune import fit_member
+
+    for task in _tasks(folder, prepared, config):
+        if store.fields_of(folder, task.name) is None:
+            fit_member(task)
+
+
+def _tasks(folder: Path, prepared: Prepared, config: Config) -> Iterator[Task]:
+    """The trainings of a fine-tuned ensemble's members."""
+    from hai_core.members.finetune import Task
+
+    hashes, paths = prepared.train["sha256"].tolist(), prepared.train["path"].to_numpy(object)
+    for number, recipe in enumerate(config.recipes):
+        stored = features.stored(config, hashes, recipe)
+        for name, of, fold in config.members:
+            if of == recipe:
+                train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
+                yield Task(folder, name, config, recipe_name(recipe), fold, _seed(config, number, fold), stored,
+                           prepared.labels, paths, train, validation, len(prepared.classes))
+
+
+def trial(prepared: Prepared, config: Config) -> dict[str, float]:
+    """How long training would take, from the first steps of each recipe's first member: `seconds` in all, and of the slowest
+    recipe `images_per_second` and `wait_share`. Keeps nothing but resized images. Raises InputError for frozen features."""
+    from hai_core.members import finetune
+
+    if config.mode != "finetune":
+        raise InputError("a trial is for fine-tuning (mode: finetune); heads on stored features train in minutes")
+    with TemporaryDirectory() as folder:
+        found = [finetune.trial(task) for task in _tasks(Path(folder), prepared, config) if task.fold == 0]
+    slowest = min(found, key=lambda one: one.images_per_second)
+    return {"seconds": config.folds * sum(one.seconds for one in found), "images_per_second": slowest.images_per_second,
+            "wait_share": slowest.wait_share}
+
+
+def _seed(config: Config, number: int, fold: int) -> int:
+    return int(np.random.SeedSequence([config.seed, number, fold]).generate_state(1)[0])
 
 
 class _Told:
@@ -118,8 +168,8 @@ def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenDa
 def _train_member(folder: Path, name: str, number: int, fold: int, data: FrozenData, prepared: Prepared, config: Config,
                   tell: _Told) -> None:
     train, validation = np.flatnonzero(prepared.folds != fold), np.flatnonzero(prepared.folds == fold)
-    seed = int(np.random.SeedSequence([config.seed, number, fold]).generate_state(1)[0])
-    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), seed, partial(tell, name))
+    member, fitted = fit_member(data, train, validation, config, len(prepared.classes), _seed(config, number, fold),
+                                partial(tell, name))
     store.save(folder, name, member, fitted, recipe=recipe_name(config.recipes[number]), fold=fold, in_features=data.width,
                n_train=len(train), n_validation=len(validation))
 
@@ -154,7 +204,7 @@ def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDA
     shape = (len(config.recipes), len(prepared.labels), len(prepared.classes))
     answers, one_view = np.empty(shape, np.float32), np.empty(shape, np.float32)
     for number, recipe in enumerate(config.recipes):
-        views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
+        views = features.of_recipe(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
         for fold in range(config.folds):
             member = store.load(run / "members", f"{recipe_name(recipe)}-fold{fold}", config, len(prepared.classes))
             here = prepared.folds == fold

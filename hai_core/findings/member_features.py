@@ -23,11 +23,14 @@ def with_member_features(workspace: Workspace, images: Images, run: str) -> tupl
     """
     import torch
 
-    from hai_core import backbones
+    from hai_core import backbones, resized
     from hai_core.members import config as configurations
     from hai_core.members import store
     from hai_core.members.config import recipe_name
     from hai_core.members.data import BLOCK
+    from hai_core.members.frozen import FrozenMember
+    from hai_core.members.images import ImageView, plain_transform
+    from hai_core.members.network import FinetunedMember, over, stored_side
     from hai_core.neighbors import normalize
 
     folder = workspace.runs / run
@@ -38,8 +41,16 @@ def with_member_features(workspace: Workspace, images: Images, run: str) -> tupl
     for name in recipe:
         if backbones.load(name).fingerprint != info["backbones"][name]:
             raise InputError(f"the weights of {name} on this machine are not those that the run {run} was trained with")
-    images, features = with_features(workspace.images, images, "+".join(recipe))
     member = store.load(folder / "members", card["name"], config, len(info["classes"]))
+    if isinstance(member, FinetunedMember):
+        side = stored_side(member.data_config)
+        without = resized.ensure(workspace.images, images.table, side)
+        images = images.only(~images.table["path"].isin(without["path"]).to_numpy())
+        stored = resized.open_(images.table["sha256"].tolist(), side)
+        view = ImageView(stored, np.arange(len(stored)), plain_transform(member.data_config), "center")
+        return images, normalize(over(member, view, member.features))
+    images, features = with_features(workspace.images, images, "+".join(recipe))
+    assert isinstance(member, FrozenMember)
     with torch.inference_mode():
         seen = torch.cat([member.prepare(block) for block in torch.split(torch.from_numpy(features), BLOCK)])
     return images, normalize(seen.numpy())

@@ -1,30 +1,42 @@
-"""Stochastic weight averaging (Izmailov et al., UAI 2018): the weights that ship are the mean of the last epochs' weights."""
+"""Averaged weights: those that ship are a mean over the training, not where it ended."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, update_bn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 
 class Averaging:
-    """The equal mean of a model's weights at the end of each epoch from a share of the epochs on.
+    """One of two means of a model's weights, or none.
 
-    `start` is that share, 0 .. 1; None never averages. Running statistics (buffers) follow the trained model; batch-norm
-    statistics are recomputed for the averaged weights, because no model with those weights has seen data.
+    `start`: stochastic weight averaging (Izmailov et al., UAI 2018), the equal mean of the weights at the end of each epoch
+    from this share of the epochs (0 .. 1) on. Running statistics (buffers) follow the trained model; batch-norm statistics are
+    recomputed for the averaged weights, because no model with those weights has seen data.
+    `decay`: exponential moving average (Polyak and Juditsky, 1992): mean <- decay * mean + (1 - decay) * weights after each
+    step, statistics too. The decay rises to its value over the first steps, min(decay, (1 + step) / (10 + step)), as in
+    TensorFlow, so that the first weights are soon forgotten.
     """
 
-    def __init__(self, model: nn.Module, start: float | None, epochs: int) -> None:
-        self._model = model
+    def __init__(self, model: nn.Module, start: float | None, epochs: int, decay: float | None = None) -> None:
+        self._model, self._decay = model, decay
         self._first = math.inf if start is None else min(math.floor(start * epochs), epochs - 1)
         self._mean: AveragedModel | None = None
+        if decay is not None:
+            self._mean = AveragedModel(model, multi_avg_fn=self._towards, use_buffers=True)
+
+    def step_done(self) -> None:
+        """Take in the weights as they are after a step."""
+        if self._decay is not None and self._mean is not None:
+            self._mean.update_parameters(self._model)
 
     def epoch_done(self, epoch: int) -> None:
         """Take in the weights as they are after `epoch` (0-based)."""
-        if epoch >= self._first:
+        if self._decay is None and epoch >= self._first:
             self._mean = self._mean or AveragedModel(self._model)
             self._mean.update_parameters(self._model)
 
@@ -32,8 +44,24 @@ class Averaging:
         """The model that would ship now, in evaluation mode; `batches` gives training inputs for batch-norm statistics."""
         if self._mean is None:
             return self._model.eval()
-        if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self._mean.modules()):
+        if self._decay is None and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self._mean.modules()):
             with torch.no_grad():
                 update_bn(batches(), self._mean)
         shipped: nn.Module = self._mean.module
         return shipped.eval()
+
+    def state(self) -> dict[str, Any] | None:
+        """What `resume` needs."""
+        return None if self._mean is None else self._mean.state_dict()
+
+    def resume(self, state: dict[str, Any] | None) -> None:
+        if state is None:
+            return
+        self._mean = self._mean or AveragedModel(self._model)
+        self._mean.load_state_dict(state)
+
+    def _towards(self, means: Any, weights: Any, count: Any) -> None:
+        assert self._decay is not None
+        steps = int(count)
+        average: Any = get_ema_multi_avg_fn  # without types
+        average(min(self._decay, (1 + steps) / (10 + steps)))(means, weights, count)

@@ -42,7 +42,75 @@ class AdaFaceOptions(_Section):
     t_alpha: float = Field(default=0.01, gt=0, le=1, description="Share of the newest batch in the running norm statistics.")
 
 
-SECTIONS: dict[str, type[_Section]] = {"linear": LinearOptions, "adaface": AdaFaceOptions}  # options by head
+class ArcFaceOptions(_Section):
+    """Options of the ArcFace head (Deng et al., CVPR 2019), with sub-centres (Deng et al., ECCV 2020)."""
+
+    m: float = Field(default=0.3, ge=0, lt=1.5, description="Margin in radians: higher pushes classes apart.")
+    s: float = Field(default=32.0, gt=0, description="Scale of the cosines: higher gives sharper probabilities.")
+    subcentres: int = Field(
+        default=1, ge=1, le=16,
+        description="Centres of a class, of which the nearest one counts: more than one forgives wrong labels and classes "
+        "of several looks.")
+
+
+class FinetuneOptions(_Section):
+    """Options of fine-tuning; only with `mode: finetune`."""
+
+    image_size: int | None = Field(default=None, ge=32, le=1024, description="Side of the images in pixels. Empty: the "
+                                                                             "backbone's own.")
+    pool: Literal["own", "gem"] = Field(default="own", description="own: the backbone's pooling. gem: generalised mean, whose "
+                                                                   "power is learned (Radenovic et al., 2018).")
+    neck: int | None = Field(
+        default=None, ge=8, le=8192,
+        description="Width of a linear layer with batch norm before the head. Empty: none.")
+    accumulation: int = Field(
+        default=1, ge=1,
+        description="A batch is computed in so many parts, one after the other: more parts need less memory.")
+    warmup_epochs: float = Field(default=1.0, ge=0, description="Epochs over which the learning rate rises to its highest.")
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1,
+        description="Each layer learns so much more slowly than the one after it. 1: all alike.")
+    head_rate: float = Field(default=1.0, gt=0, description="How many times faster head and neck learn than the backbone.")
+    frozen_epochs: int = Field(default=0, ge=0, description="Epochs at the start in which only head and neck learn.")
+    freeze_batch_norm: bool = Field(default=False, description="Keep the backbone's batch-norm statistics: steadier for small "
+                                                               "batches.")
+    clip_norm: float | None = Field(default=None, gt=0, description="Gradients are scaled down to this norm. Empty: never.")
+    ema_decay: float | None = Field(default=None, ge=0, lt=1, description="The weights that ship are a running mean with this "
+                                                                         "decay a step. Empty: none.")
+    patience: int | None = Field(
+        default=None, ge=1,
+        description="Stop after so many epochs without a lower validation loss, and ship the best epoch's weights. Empty: "
+        "never.")
+    least_scale: float = Field(
+        default=0.35, gt=0, le=1,
+        description="Smallest share of an image's area that a random crop shows.")
+    randaugment: float = Field(default=0.0, ge=0, le=10, description="Strength of RandAugment (two random changes of colour or "
+                                                                   "shape). 0: none.")
+    random_erasing: float = Field(default=0.0, ge=0, le=1, description="Share of the images of which a rectangle is blanked.")
+    mixup: float = Field(
+        default=0.0, ge=0,
+        description="Mixup: alpha of the Beta distribution by which two images are blended. 0: none.")
+    cutmix: float = Field(
+        default=0.0, ge=0,
+        description="CutMix: alpha of the Beta distribution of the part that one image pastes into another. 0: none.")
+    mix_share: float = Field(default=1.0, ge=0, le=1, description="Share of the batches that are mixed.")
+    precision: Literal["auto", "32", "bf16", "fp16"] = Field(
+        default="auto", description="auto: bf16 on a GPU that has it, fp16 on another, 32 on a CPU.")
+    devices: int | None = Field(default=None, ge=1, le=64, description="GPUs (without any: processes) that share each batch. "
+                                                                      "Empty: all GPUs, or one process.")
+    channels_last: bool = Field(default=True, description="Memory layout that GPUs prefer for convolutions.")
+    compile: bool = Field(default=False, description="torch.compile: minutes at the start, then faster on a GPU.")
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Computes parts twice instead of keeping them: less memory, about a third slower.")
+    checkpoint_minutes: float = Field(
+        default=10.0, gt=0,
+        description="Minutes after which the state is saved within an epoch; it is saved at each epoch's end too.")
+
+
+SECTIONS: dict[str, type[_Section]] = {  # options by head
+    "linear": LinearOptions, "arcface": ArcFaceOptions, "adaface": AdaFaceOptions}
+OPTIONS: dict[str, type[_Section]] = SECTIONS | {"finetune": FinetuneOptions}
 
 
 class Config(_Section):
@@ -50,7 +118,10 @@ class Config(_Section):
 
     name: str = Field(default="custom", min_length=1, max_length=40, pattern=r"^[\w.-]+$",
                       description="Short name of the configuration; it becomes a part of the run's name.")
-    mode: Literal["frozen"] = Field(default="frozen", description="frozen: heads are trained on stored features; needs no GPU.")
+    mode: Literal["frozen", "finetune"] = Field(
+        default="frozen",
+        description="frozen: heads are trained on stored features; needs no GPU. finetune: the backbones learn too, from "
+        "the images.")
     recipes: Annotated[list[Recipe], Field(min_length=1)] = Field(
         default=[["tf_efficientnet_lite0", "tf_efficientnet_lite2"]],
         description="Each recipe is a list of backbones whose L2-normalised features stand side by side; every recipe is "
@@ -60,12 +131,22 @@ class Config(_Section):
     whiten: float | None = Field(
         default=0.3, ge=0.01, le=1, description="Whitening of the features by their spread within classes, learned from the "
         "training folds. The value is how far that spread is shrunk: 0.1 trusts it, 1 ignores it. Empty: none.")
-    head: Literal["linear", "adaface"] = Field(
-        default="linear", description="linear: the plain classifier. adaface: cosine with a margin that follows image quality.")
+    head: Literal["linear", "adaface", "arcface"] = Field(
+        default="linear", description="linear: the plain classifier. adaface: cosine with a margin that follows image quality. "
+                                      "arcface: cosine with a fixed margin.")
     linear: LinearOptions | None = Field(default=None, description="Options of the linear head.")
     adaface: AdaFaceOptions | None = Field(default=None, description="Options of the AdaFace head.")
+    arcface: ArcFaceOptions | None = Field(default=None, description="Options of the ArcFace head.")
+    finetune: FinetuneOptions | None = Field(default=None, description="Options of fine-tuning.")
     loss: Literal["ce", "focal", "ce+focal"] = Field(
         default="ce", description="ce: cross-entropy, best calibrated. focal: hard images count more. ce+focal: their mean.")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1,
+        description="Share of a label that goes to all classes alike: forgives wrong labels, costs calibration.")
+    class_balance: float = Field(
+        default=0.0, ge=0, lt=1,
+        description="0: images count alike. Towards 1 (0.999): rare classes count more, by effective number (Cui et al., "
+        "CVPR 2019).")
     epochs: int = Field(default=20, ge=1, le=10_000, description="Passes over the training images.")
     batch_size: int = Field(default=64, ge=1, description="Images in one training step.")
     learning_rate: float = Field(default=0.003, gt=0, description="Step size of the optimiser (AdamW) at its highest.")
@@ -85,12 +166,41 @@ class Config(_Section):
                 raise ValueError(f"{head}: has no effect, because head is {self.head}")
             if head == self.head and getattr(self, head) is None:
                 object.__setattr__(self, head, options())
+        self._check_mode()
         for recipe in self.recipes:
             if len(set(recipe)) < len(recipe):
                 raise ValueError(f"recipes: {'+'.join(recipe)} names a backbone twice")
         if len({"+".join(recipe) for recipe in self.recipes}) < len(self.recipes):
             raise ValueError("recipes: one recipe is listed twice")
         return self
+
+    def _check_mode(self) -> None:
+        if self.mode == "frozen":
+            if self.finetune is not None:
+                raise ValueError("finetune: has no effect, because mode is frozen")
+            return
+        options = self.finetune or FinetuneOptions()
+        if "whiten" in self.model_fields_set and self.whiten is not None:
+            raise ValueError("whiten: has no effect, because mode is finetune")
+        if "linear" in self.model_fields_set and self.linear is not None and self.linear != LinearOptions():
+            raise ValueError("linear.scale: has no effect, because mode is finetune")
+        wide = next((recipe for recipe in self.recipes if len(recipe) > 1), None)
+        if wide:
+            raise ValueError(f"recipes: {recipe_name(wide)} has several backbones; fine-tuning takes one a recipe")
+        averaged = "ema_decay" if options.ema_decay is not None else "patience" if options.patience is not None else ""
+        if averaged and self.swa_start is not None:
+            if "swa_start" in self.model_fields_set:
+                raise ValueError(f"swa_start: has no effect together with finetune.{averaged}; leave one of them empty")
+            object.__setattr__(self, "swa_start", None)
+        if options.mix_share < 1 and not options.mixup and not options.cutmix:
+            raise ValueError("finetune.mix_share: has no effect without mixup or cutmix")
+        if options.frozen_epochs >= self.epochs:
+            raise ValueError(f"finetune.frozen_epochs = {options.frozen_epochs}: epochs is {self.epochs}, "
+                             "so the backbone would never learn")
+        if options.accumulation > self.batch_size:
+            raise ValueError(f"finetune.accumulation = {options.accumulation}: a batch has only {self.batch_size} images")
+        object.__setattr__(self, "whiten", None)
+        object.__setattr__(self, "finetune", options)
 
     @property
     def backbones(self) -> list[str]:
@@ -105,11 +215,16 @@ class Config(_Section):
     @property
     def digest(self) -> str:
         """SHA-256 of every value but the name: equal for configurations that compute the same."""
-        return digest(canonical_json(self.model_dump(exclude={"name"})))
+        return digest(canonical_json(self._values() | {"name": ""}))
+
+    def _values(self) -> dict[str, Any]:
+        """All values but the sections that do not apply."""
+        unused = {name for name in OPTIONS if getattr(self, name) is None} | ({"linear"} if self.mode == "finetune" else set())
+        return self.model_dump(exclude=unused)
 
     def to_yaml(self) -> str:
         """The whole configuration, every default written out."""
-        return yaml.safe_dump(self.model_dump(exclude=SECTIONS.keys() - {self.head}), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(self._values(), sort_keys=False, allow_unicode=True)
 
 
 @dataclass(frozen=True)
@@ -127,9 +242,10 @@ def recipe_name(recipe: Sequence[str]) -> str:
 
 
 def presets() -> list[Preset]:
-    """The presets that come with the program, `default` first, then in name order."""
-    files = sorted(PRESETS.glob("*.yaml"), key=lambda f: (f.stem != "default", f.stem))
-    return [Preset(f.stem, f, _leading_comment(f.read_text(encoding="utf-8"))) for f in files]
+    """The presets that come with the program: `default` first, fine-tuning last, in name order."""
+    pages = {file: file.read_text(encoding="utf-8") for file in PRESETS.glob("*.yaml")}
+    order = sorted(pages, key=lambda file: (file.stem != "default", "\nmode: finetune" in pages[file], file.stem))
+    return [Preset(file.stem, file, _leading_comment(pages[file])) for file in order]
 
 
 def load(source: str | Path = "default", overrides: Sequence[str] = ()) -> Config:
@@ -187,6 +303,8 @@ def _override(values: dict[str, Any], override: str) -> dict[str, Any]:
     value = _parse(text, f"--set {override}")
     if keys == ["head"]:
         values = {key: old for key, old in values.items() if key not in SECTIONS or key == value}
+    if keys == ["mode"]:
+        values = {key: old for key, old in values.items() if key not in ("finetune", "whiten", "linear")}
     return _replaced(values, keys, value, override)
 
 
@@ -227,9 +345,9 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _valid_keys(loc: Sequence[int | str]) -> list[str]:
-    if len(loc) > 1 and loc[0] in SECTIONS:
-        return [f"{loc[0]}.{name}" for name in SECTIONS[str(loc[0])].model_fields]
-    return list(Config.model_fields) + [f"{s}.{name}" for s, model in SECTIONS.items() for name in model.model_fields]
+    if len(loc) > 1 and loc[0] in OPTIONS:
+        return [f"{loc[0]}.{name}" for name in OPTIONS[str(loc[0])].model_fields]
+    return list(Config.model_fields) + [f"{s}.{name}" for s, model in OPTIONS.items() for name in model.model_fields]
 
 
 def _nearest(name: str, valid: Sequence[str]) -> str:

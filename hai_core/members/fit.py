@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler
 from hai_core.members.averaging import Averaging
 from hai_core.members.config import Config
 from hai_core.members.data import Data, Rows
-from hai_core.members.losses import LOSSES
+from hai_core.members.losses import LOSSES, class_weights
 from hai_core.probabilities import log_loss, softmax, temperature
 from hai_core.workspace import InputError
 
@@ -46,13 +46,14 @@ def fit(data: Data, model: nn.Module, train: Rows, validation: Rows, config: Con
     began = time.monotonic()
     generator = torch.Generator().manual_seed(seed)
     steps = -(-len(train) // config.batch_size) * config.epochs
+    weights = class_weights(data.labels.numpy()[train], int(data.labels.max()) + 1, config.class_balance)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     schedule = _schedule(optimizer, config, steps)
     averaging = Averaging(model, config.swa_start, config.epochs)
     history: list[dict[str, float]] = []
     for epoch in range(config.epochs):
         rate = float(schedule.get_last_lr()[0])
-        train_loss = _train_epoch(model, data, train, config, generator, optimizer, schedule)
+        train_loss = _train_epoch(model, data, train, config, weights, generator, optimizer, schedule)
         if not np.isfinite(train_loss):
             raise InputError(f"training diverged: the loss is {train_loss} in epoch {epoch + 1}; "
                              f"lower learning_rate (now {config.learning_rate})")
@@ -80,13 +81,13 @@ def validate(model: nn.Module, data: Data, rows: Rows) -> tuple[float, float]:
     return log_loss(calibrated, labels), float((answers.argmax(1) == labels).mean())
 
 
-def _train_epoch(model: nn.Module, data: Data, rows: Rows, config: Config, generator: torch.Generator,
+def _train_epoch(model: nn.Module, data: Data, rows: Rows, config: Config, weights: Tensor, generator: torch.Generator,
                  optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> float:
     loss_of = LOSSES[config.loss]
     total = torch.zeros((), dtype=torch.float64)
     model.train()
     for inputs, labels in data.training_batches(rows, config.batch_size, generator):
-        loss: Tensor = loss_of(model(inputs, labels), labels)
+        loss = (loss_of(model(inputs, labels), labels, config.label_smoothing) * weights[labels]).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

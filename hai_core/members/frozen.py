@@ -11,8 +11,10 @@ from torch.nn.functional import normalize
 from hai_core.members.config import Config
 from hai_core.members.data import FrozenData, Rows
 from hai_core.members.fit import Fitted, fit
-from hai_core.members.heads import AdaFace, Linear
+from hai_core.members.heads import Linear, head
 from hai_core.members.whiten import Whiten
+
+SPREAD = 0.1  # length of what sets the sub-centres of a class apart at the start; the class means have length 1
 
 
 class FrozenMember(nn.Module):
@@ -24,11 +26,9 @@ class FrozenMember(nn.Module):
     def __init__(self, config: Config, in_features: int, n_classes: int) -> None:
         super().__init__()
         self.whiten = None if config.whiten is None else Whiten(in_features)
-        self.head: nn.Module
-        if config.adaface is None:
-            self.head = Linear(in_features, n_classes)
-        else:
-            self.head = AdaFace(in_features, n_classes, **config.adaface.model_dump())
+        options = config.adaface or config.arcface
+        self.head: nn.Module = Linear(in_features, n_classes) if options is None else head(
+            config.head, in_features, n_classes, **options.model_dump())
         self._unit = config.adaface is None
 
     def prepare(self, features: Tensor) -> Tensor:
@@ -64,5 +64,9 @@ def _start_at_class_means(head: nn.Module, features: Tensor, labels: Tensor, con
     """First weights: the direction of each class's mean, so that training starts from a nearest-mean classifier."""
     weight = head.linear.weight if isinstance(head, Linear) else head.weight
     assert isinstance(weight, nn.Parameter)
-    means = torch.zeros_like(weight).index_add_(0, labels, normalize(features))
-    weight.copy_(normalize(means) * (config.linear.scale if config.linear is not None else 1.0))
+    means = weight.new_zeros(len(weight), features.shape[1]).index_add_(0, labels, normalize(features))
+    means = normalize(means) * (config.linear.scale if config.linear is not None else 1.0)
+    if weight.ndim == 3:  # sub-centres start apart, or they would stay one
+        noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(config.seed)) / weight.shape[2] ** 0.5
+        means = means[:, None] + SPREAD * noise * (weight.shape[1] > 1)
+    weight.copy_(means)

@@ -1,7 +1,9 @@
 """Heads: features (N, D) -> logits (N, K).
 
 `Linear` is the plain head. `AdaFace` is a cosine head whose margin grows with the quality of the image, read from the
-norm of its features. Both are called as `head(features, labels=None)`; only AdaFace uses the labels, and only in training.
+norm of its features, `ArcFace` one with a fixed margin. All are called as `head(features, labels=None)`; only those with a
+margin use the labels, and only in training. Labels (N,) give logits (N, K). Where images are mixed, each has several labels:
+labels (M, N) give logits (M, N, K), the margin applied for each of the M sets.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ class Linear(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(N, in_features) -> logits (N, num_classes)."""
+        """(N, in_features) -> logits (N, num_classes), or (M, N, num_classes) for labels (M, N)."""
         logits: Tensor = self.linear(features)
-        return logits
+        return logits if labels is None or labels.ndim == 1 else logits.expand(len(labels), *logits.shape)
 
 
 class AdaFace(nn.Module):
@@ -64,7 +66,8 @@ class AdaFace(nn.Module):
         self.register_buffer("batch_std", torch.tensor(100.0))
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Features (N, in_features), not normalised -> (N, num_classes): the margin logits with labels (N,), else `s * cosine`.
+        """Features (N, in_features), not normalised -> (N, num_classes): the margin logits with labels (N,), else `s * cosine`;
+        with labels (M, N), (M, N, num_classes).
 
         Norm statistics move only in training mode and only with labels, once a call.
         """
@@ -87,3 +90,38 @@ class AdaFace(nn.Module):
             if len(norms) > 1:
                 self.batch_std.lerp_(norms.std(), self.t_alpha)
         return ((norms - self.batch_mean) / (self.batch_std + self.eps) * self.h).clamp(-1, 1)
+
+
+class ArcFace(nn.Module):
+    """Additive angular margin, with sub-centres.
+
+    Sources: Deng, Guo, Xue, Zafeiriou, "ArcFace", CVPR 2019, equation 3: the logit of the given label is s * cos(theta + m).
+    Deng et al., "Sub-center ArcFace", ECCV 2020: with several centres a class, its cosine is the largest of theirs.
+
+    Parameters: `weight` (num_classes, subcentres, in_features), normalised along the last axis where it is used.
+    """
+
+    eps = 1e-3
+    weight: nn.Parameter
+
+    def __init__(self, in_features: int, num_classes: int, m: float = 0.3, s: float = 32.0, subcentres: int = 1) -> None:
+        super().__init__()
+        self.m, self.s = m, s
+        self.weight = nn.Parameter(torch.empty(num_classes, subcentres, in_features))
+        nn.init.normal_(self.weight, std=0.01)
+
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, in_features) -> `s * cosine` (N, num_classes); with labels (N,) or (M, N) the margin logits, as AdaFace's."""
+        centres = functional.normalize(self.weight, dim=2)
+        cosine = torch.einsum("nd,kcd->nkc", functional.normalize(features), centres).amax(2)
+        if labels is None:
+            return self.s * cosine
+        theta = cosine.clamp(-1 + self.eps, 1 - self.eps).acos()
+        given = functional.one_hot(labels, cosine.shape[1]).to(cosine.dtype)
+        return self.s * (theta + given * self.m).clamp(max=torch.pi - self.eps).cos()
+
+
+def head(name: str, in_features: int, num_classes: int, **options: float) -> nn.Module:
+    """The head of a configuration: `name` of `Config.head`, `options` of its section."""
+    made: nn.Module = {"adaface": AdaFace, "arcface": ArcFace}[name](in_features, num_classes, **options)
+    return made

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import nn
 
+from hai_core import backbones
 from hai_core.members.config import Config
 from hai_core.members.fit import Fitted
 from hai_core.members.frozen import FrozenMember
+from hai_core.members.network import FinetunedMember
 from hai_core.workspace import InputError, digest, write_atomic
 
 Fields = dict[str, Any]
@@ -40,13 +43,19 @@ def fields_of(folder: Path, name: str) -> Fields | None:
     return fields
 
 
-def load(folder: Path, name: str, config: Config, n_classes: int) -> FrozenMember:
-    """A finished member, ready to predict. Raises InputError when it is missing or damaged."""
+def load(folder: Path, name: str, config: Config, n_classes: int) -> nn.Module:
+    """A finished member, ready to predict: of features, or of images when it was fine-tuned (then on a GPU where there is one).
+
+    Raises InputError when it is missing or damaged.
+    """
     fields = fields_of(folder, name)
     if fields is None:
         raise InputError(f"{folder} has no trained member {name}")
-    member = FrozenMember(config, fields["in_features"], n_classes)
+    member: nn.Module = FinetunedMember(config, backbones.load(fields["recipe"]), n_classes) if config.mode == "finetune" else \
+        FrozenMember(config, fields["in_features"], n_classes)
     member.load_state_dict(safetensors.torch.load(_weights(folder, fields)))
+    if config.mode == "finetune" and torch.cuda.is_available():
+        member.cuda()
     return member.eval()
 
 

@@ -6,6 +6,7 @@
 const views = new WeakMap();
 
 const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
+const AGAIN = 4_000; // milliseconds after which an event without an answer is sent again: two people's work at once can swallow one
 const PAUSE = 2_000; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
@@ -81,6 +82,7 @@ class View {
     document.removeEventListener("click", this.fromLink, true);
     window.removeEventListener("beforeunload", this.beforeUnload);
     clearTimeout(this.patience);
+    clearInterval(this.again);
     clearTimeout(this.missing);
     clearTimeout(this.refresh);
     this.large?.node.remove();
@@ -222,6 +224,8 @@ class View {
       this.asked = event;
       clearTimeout(this.patience);
       this.patience = setTimeout(() => this.giveUp(), PATIENCE);
+      clearInterval(this.again);
+      this.again = setInterval(() => this.root.isConnected && this.trigger(event), AGAIN); // Python knows it by its id
     }
     this.trigger(event);
   }
@@ -229,6 +233,7 @@ class View {
   // After a refusal the images are not as the person took them to be when pressing the next keys: these are dropped.
   answered(refused) {
     clearTimeout(this.patience);
+    clearInterval(this.again);
     const about = this.asked?.paths?.filter((path) => this.nodes.has(path));
     this.asked = null;
     if (refused) {

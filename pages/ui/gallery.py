@@ -280,10 +280,11 @@ def _resend(key: str) -> None:
 def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, actions: tuple[Action, ...]) -> None:
     """The browser's event: look closer, turn the page, undo or act. All but the first are answered with the event's id.
 
-    Streamlit calls once for each of several events that came together, and hands out the last of them each time.
+    Streamlit calls once for each of several events that came together, and hands out the last of them each time; and the
+    browser sends an event again when no answer comes. Ids rise, so that each is done once.
     """
     event = st.session_state[key].get("event")
-    if not event or event["id"] == st.session_state.get(f"{key}.answered"):
+    if not event or event["id"] <= st.session_state.get(f"{key}.answered", 0):
         return
     kind, paths = event["type"], tiles["path"].tolist()
     st.session_state[f"{key}.large"] = event["large"]

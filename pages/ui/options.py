@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hai_core.members.config import Config
+from hai_core.members.config import OPTIONS, Config
 from pages.ui.words import say
 
 MAIN = ("recipes", "head", "loss", "epochs", "folds")  # shown at once; the others are folded away
@@ -27,14 +27,17 @@ def form(base: Config, key: str) -> dict[str, Any]:
     for i, name in enumerate(field for field in MAIN if field != "recipes"):
         with columns[i % 2]:
             values[name] = _widget(name, fields[name], getattr(base, name), f"{key}.{name}")
+    fine = base.mode == "finetune"
+    sections = [name for name in (values["head"], base.mode) if name in OPTIONS and not (fine and name == "linear")]
     with st.expander(say("options.more")):
         columns = st.columns(2, gap="medium")
-        section = values["head"]
-        simple = [name for name in fields if name not in (*MAIN, *HIDDEN) and _section(fields[name]) is None]
+        unused = ("whiten",) if fine else ()
+        simple = [name for name in fields if name not in (*MAIN, *HIDDEN, *unused) and _section(fields[name]) is None]
         for i, name in enumerate(simple):
             with columns[i % 2]:
                 values[name] = _widget(name, fields[name], getattr(base, name), f"{key}.{name}")
-        values[section] = _section_form(section, base, key)
+        for section in sections:
+            values[section] = _section_form(section, base, key)
     return values
 
 
@@ -42,7 +45,7 @@ def _section_form(section: str, base: Config, key: str) -> dict[str, Any]:
     model = _section(Config.model_fields[section])
     assert model is not None
     given = getattr(base, section) or model()
-    st.caption(say("options.of_head", head=section))
+    st.caption(say("options.of_finetune") if section == "finetune" else say("options.of_head", head=section))
     columns = st.columns(2, gap="medium")
     values = {}
     for i, (name, field) in enumerate(model.model_fields.items()):
@@ -60,11 +63,11 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     if kinds[0] is bool:
         return st.toggle(label, value, key=key, help=help)
     low = next((getattr(m, bound) for m in field.metadata for bound in ("ge", "gt") if hasattr(m, bound)), None)
-    if kinds[0] is int:
-        return st.number_input(label, min_value=low, value=value, step=1, key=key, help=help)
     if type(None) in kinds:  # only a number input that starts empty can be emptied again
         st.session_state.setdefault(key, value)
         value = None
+    if kinds[0] is int:
+        return st.number_input(label, min_value=low, value=value, step=1, key=key, help=help, placeholder=say("options.none"))
     return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key,
                            help=help, placeholder=say("options.none"))
 

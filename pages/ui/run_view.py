@@ -64,9 +64,20 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
     right.plotly_chart(reliability({say("training.out_of_fold"): run.reliability}), key="training.reliability",
                        alt=say("plots.reliability"), config=NO_TOOLS)
     draw_members(run)
+    draw_again(workspace, run)
     if st.button(say("training.confusions"), key="training.confusions", icon=":material/grid_on:"):
         st.session_state["confusions.run"] = row["path"]
         st.switch_page("pages/confusions.py")
+
+
+def draw_again(workspace: Workspace, run: Run) -> None:
+    """The same training on the newest manifest, where the run's is another: what the decisions since were worth."""
+    newest = loaders.manifests(workspace).iloc[0]
+    if newest["digest"] == run.info["manifest"]:
+        return
+    argv = ["train", "--manifest", newest["path"], "--config", str(run.path / "config.yaml"), "-w", str(workspace.root),
+            "--wait"]
+    start_button(say("training.again", digest=newest["digest"][:12]), workspace, argv, key="training.again", primary=False)
 
 
 def draw_unfinished(workspace: Workspace, run: Run, state: str) -> None:

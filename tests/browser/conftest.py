@@ -68,7 +68,11 @@ def start_app() -> Iterator[object]:
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:  # on a busy machine a page may still be running
+            process.kill()
+            process.wait(10)
 
 
 @pytest.fixture(scope="session")

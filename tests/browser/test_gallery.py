@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from hai_core import catalog
 from hai_core.decisions import Journal
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from tests.browser.conftest import PATIENCE, App, settle
-from tests.browser.test_review_pages import live, open_, paths, photos, store_findings
+from tests.browser.test_review_pages import live, open_, paths, photos, store_findings, wait_for
 
 EACH_DECIDES = 60  # decisions of each of two browsers
 
@@ -178,6 +179,30 @@ def test_a_link_clicked_while_decisions_are_on_their_way_is_followed_when_they_a
     assert [path for _, path, _ in live(workspace)] == shown[:6]
 
 
+def test_a_decision_that_was_swallowed_on_its_way_is_sent_again_and_made_once(
+        page: Page, app: App, workspace: Workspace) -> None:
+    swallowed: list[bytes] = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if isinstance(message, bytes) and b'"act"' in message and not swallowed:
+                swallowed.append(message)
+            else:
+                server.send(message)
+
+        socket.on_message(pass_on)
+
+    page.route_web_socket(re.compile(".*/_stcore/stream"), connect)
+    open_(page, app, "/noise")
+    first, second = paths(page)[:2]
+    for key in ("x", "k"):
+        page.keyboard.press(key)
+    wait_for(page, workspace, [("exclude", first, ""), ("label_ok", second, "")])
+    assert swallowed
+
+
 def test_keys_held_while_typing_are_not_decisions(page: Page, app: App, workspace: Workspace) -> None:
     open_(page, app, "/noise")
     paths(page)
@@ -215,7 +240,7 @@ def test_two_people_decide_at_the_same_time_and_nothing_is_lost_or_made_twice(
     back = next(d.path for d in Journal(workspace).entries().itertuples() if d.batch == undone)
     badges = [page.locator(f"[data-testid=tile][data-path={json.dumps(back)}] .hg-badge") for page in pages]
     shown = next(badge for badge in badges if badge.count())
-    expect(shown).to_contain_text("%", timeout=5000)  # its score again, without anything done in that browser
+    expect(shown).to_contain_text("%")  # its score again, without anything done in that browser
     for page in pages:
         page.context.close()
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from hai_core import catalog
+from hai_core import catalog, manifest
 from hai_core.decisions import Journal
+from hai_core.members import config
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from tests.browser.conftest import App, settle
@@ -117,6 +118,24 @@ def test_manifest_by_keyboard_two_versions_are_built_and_compared(page: Page, ap
     tab_to(page, button(page, "Build the manifest"))
     page.keyboard.press("Enter")
     expect(page.get_by_text("Removed · 1 image")).to_be_visible(timeout=JOB)
+
+
+def test_training_by_keyboard_a_preset_is_chosen_and_trained(page: Page, app: App, workspace: Workspace) -> None:
+    manifest.build_for(workspace, pd.DataFrame({"path": pd.Series(dtype=str), "group": pd.Series(dtype=int)}))
+    open_(page, app, "/training")
+    presets = page.get_by_role("radiogroup", name="Preset")
+    tab_to(page, presets)
+    for _ in range(len(config.presets())):
+        if presets.get_by_role("radio", name="quick").evaluate("node => node === document.activeElement"):
+            break
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(presets.get_by_role("radio", name="quick")).to_be_checked()
+    tab_to(page, button(page, "Start training"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Holdout log loss").first).to_be_visible(timeout=JOB)
+    [run] = workspace.runs.glob("*/metrics.json")
+    assert run.is_file()
 
 
 def test_journal_by_keyboard_a_batch_is_undone_and_redone(page: Page, app: App, workspace: Workspace) -> None:

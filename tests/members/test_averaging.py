@@ -66,3 +66,31 @@ def test_other_buffers_follow_the_trained_model():
         model.seen += 1
         averaging.epoch_done(epoch)
     assert averaging.shipped(list).seen.item() == 2
+
+
+def test_a_running_mean_equals_the_slow_reference_and_can_be_resumed():
+    values = [1.0, 3.0, 2.0, 8.0, 5.0]
+    model = linear(0)
+    averaging = Averaging(model, None, 1, decay=0.9)
+    mean = values[0]  # the first weights are the first mean
+    for step, value in enumerate(values):
+        if step:
+            decay = min(0.9, (1 + step) / (10 + step))
+            mean = decay * mean + (1 - decay) * value
+        if step == 3:
+            averaging, state = Averaging(model, None, 1, decay=0.9), averaging.state()
+            averaging.resume(state)
+        nn.init.constant_(model.weight, value)
+        averaging.step_done()
+    assert averaging.shipped(list).weight.mean().item() == pytest.approx(mean)
+
+
+def test_an_epoch_mean_can_be_resumed():
+    model = linear(0)
+    averaging = Averaging(model, 0.0, 3)
+    train(model, averaging, [2, 4])
+    resumed = Averaging(model, 0.0, 3)
+    resumed.resume(averaging.state())
+    nn.init.constant_(model.weight, 9)
+    resumed.epoch_done(2)
+    assert resumed.shipped(list).weight.mean().item() == pytest.approx(5)

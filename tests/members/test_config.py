@@ -7,15 +7,21 @@ from hai_core.members import config
 from hai_core.members.config import Config
 from hai_core.workspace import InputError
 
+FINETUNE = ["recipes=[[tf_efficientnet_lite0]]", "mode=finetune"]
+
 
 @pytest.mark.parametrize("preset", config.presets(), ids=lambda preset: preset.name)
 def test_every_preset_is_a_page_that_says_source_cost_and_result(preset):
-    for part in ("Source:", "Cost:", "Expect", "..", "Command: python -m hai_core train"):
+    for part in ("Source:", "Cost:", "Expect", "Command: python -m hai_core train"):
         assert part in preset.about
+    assert ".." in preset.about or "Expect: not measured" in preset.about
     loaded = config.load(preset.name)
     assert loaded.name == preset.name
     written = {line.split(":")[0] for line in preset.path.read_text().splitlines() if line[:1].isalpha()}
-    assert written == set(Config.model_fields) - {"name", "mode", *(config.SECTIONS.keys() - {loaded.head})}
+    unused = {"name", *(config.SECTIONS.keys() - {loaded.head})}
+    unused |= {"mode", "finetune"} if loaded.mode == "frozen" else {"whiten", "linear"}
+    unused |= {"swa_start"} if loaded.swa_start is None and loaded.mode == "finetune" else set()
+    assert written == set(Config.model_fields) - unused
 
 
 def test_default_comes_first():
@@ -23,7 +29,7 @@ def test_default_comes_first():
 
 
 def test_every_option_has_a_help_text():
-    for model in (Config, *config.SECTIONS.values()):
+    for model in (Config, *config.OPTIONS.values()):
         for name, field in model.model_fields.items():
             assert len(field.description or "") > 20, name
 
@@ -47,7 +53,7 @@ def test_another_head_takes_the_place_of_the_pages_one_with_its_options():
     (["adaface.m=0.3"], "adaface: has no effect, because head is linear"),
     (["head=adaface", "linear.scale=3"], "linear: has no effect, because head is adaface"),
     (["head=adaface", "adaface.alpha=3"], r"unknown key adaface.alpha; did you mean adaface.t_alpha\?"),
-    (["head=adafaze"], "head = 'adafaze': input should be 'linear' or 'adaface'"),
+    (["head=adafaze"], "head = 'adafaze': input should be 'linear', 'adaface' or 'arcface'"),
     (["epochs=many"], "epochs = 'many'"),
     (["epochs=0"], "epochs = 0: input should be greater than or equal to 1"),
     (["swa_start=1"], "swa_start = 1"),
@@ -59,7 +65,16 @@ def test_another_head_takes_the_place_of_the_pages_one_with_its_options():
     (["recipes=[[a], [a]]"], "one recipe is listed twice"),
     (["recipes=[]"], "recipes"),
     (["recipes=[a]"], "recipes.0 = 'a'"),
-    (["mode=finetune"], "mode = 'finetune'"),
+    (["mode=finetune"], r"recipes: tf_efficientnet_lite0\+tf_efficientnet_lite2 has several backbones"),
+    (["finetune.mixup=1"], "finetune: has no effect, because mode is frozen"),
+    ([*FINETUNE, "whiten=0.3"], "whiten: has no effect, because mode is finetune"),
+    ([*FINETUNE, "linear.scale=3"], "linear.scale: has no effect, because mode is finetune"),
+    ([*FINETUNE, "finetune.ema_decay=0.9", "swa_start=0.5"], "swa_start: has no effect together with finetune.ema_decay"),
+    ([*FINETUNE, "finetune.patience=2", "swa_start=0.5"], "swa_start: has no effect together with finetune.patience"),
+    ([*FINETUNE, "finetune.mix_share=0.5"], "finetune.mix_share: has no effect without mixup or cutmix"),
+    ([*FINETUNE, "finetune.frozen_epochs=20"], "epochs is 20, so the backbone would never learn"),
+    ([*FINETUNE, "finetune.accumulation=65"], "a batch has only 64 images"),
+    ([*FINETUNE, "finetune.cutmx=1"], r"unknown key finetune.cutmx; did you mean finetune.cutmix\?"),
     (["folds=1"], "folds = 1"),
 ])
 def test_a_wrong_value_gets_one_sentence(overrides, problem):
@@ -92,6 +107,10 @@ def test_what_is_written_reads_back_the_same(tmp_path):
         loaded = config.load(name, ["swa_start=", "whiten="])
         (tmp_path / "config.yaml").write_text(loaded.to_yaml())
         assert config.load(tmp_path / "config.yaml") == loaded
+    loaded = config.load("quick", ["mode=finetune", "finetune.mixup=1"])
+    (tmp_path / "config.yaml").write_text(loaded.to_yaml())
+    again = config.load(tmp_path / "config.yaml")
+    assert (again, again.digest) == (loaded, loaded.digest)
 
 
 def test_the_digest_is_of_what_is_computed():

@@ -8,7 +8,7 @@ import statistics
 import pytest
 import torch
 
-from hai_core.members.heads import AdaFace, Linear
+from hai_core.members.heads import AdaFace, ArcFace, Linear
 
 
 def slow_adaface(features, weight, labels, mean, std, *, m, h, s, t_alpha, training):
@@ -118,3 +118,43 @@ def test_linear_is_the_affine_map():
     features = torch.randn(4, 3)
     expected = features @ linear.linear.weight.T + linear.linear.bias
     torch.testing.assert_close(linear(features, torch.tensor([0, 1, 0, 1])), expected)
+
+
+def slow_arcface(features, weight, labels, *, m, s):
+    """The papers' equations in scalars: the nearest centre of each class, the margin on the angle to the given class."""
+    logits = []
+    for row, label in zip(features, labels, strict=True):
+        line = []
+        for k, centres in enumerate(weight):
+            cosine = max(sum(a * b for a, b in zip(row, w, strict=True)) / math.hypot(*row) / math.hypot(*w) for w in centres)
+            if k == label:
+                cosine = math.cos(min(math.acos(min(max(cosine, -1 + 1e-3), 1 - 1e-3)) + m, math.pi - 1e-3))
+            line.append(s * cosine)
+        logits.append(line)
+    return logits
+
+
+@pytest.mark.parametrize("subcentres", [1, 3])
+def test_arcface_equals_the_slow_reference(subcentres):
+    torch.manual_seed(3)
+    arcface = ArcFace(7, 5, m=0.4, s=20.0, subcentres=subcentres).double()
+    features, labels = features_of([0.5, 3.0, 20.0, 90.0]), [0, 4, 2, 2]
+    expected = slow_arcface(features.tolist(), arcface.weight.tolist(), labels, m=0.4, s=20.0)
+    torch.testing.assert_close(arcface(features, torch.tensor(labels)), torch.tensor(expected, dtype=torch.float64))
+    without = slow_arcface(features.tolist(), arcface.weight.tolist(), [-1] * 4, m=0.4, s=20.0)
+    torch.testing.assert_close(arcface(features), torch.tensor(without, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("make", [AdaFace, ArcFace, Linear])
+def test_mixed_images_get_the_margin_for_each_set_of_labels_and_statistics_move_once(make):
+    torch.manual_seed(4)
+    one, two = make(7, 5).train(), make(7, 5).train()
+    two.load_state_dict(one.state_dict())
+    features = features_of([5.0, 9.0, 30.0]).float()
+    labels = torch.tensor([[0, 1, 4], [3, 1, 2]])
+    both = one(features, labels)
+    first = two(features, labels[0])
+    torch.testing.assert_close(both[0], first)
+    assert [(n, b.tolist()) for n, b in one.named_buffers()] == [(n, b.tolist()) for n, b in two.named_buffers()]
+    two.eval()
+    torch.testing.assert_close(both[1], two(features, labels[1]))

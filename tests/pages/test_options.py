@@ -5,13 +5,13 @@ from hai_core.members import config
 from pages.ui.options import overrides
 
 
-def script():
+def script(preset="default"):
     import streamlit as st
 
     from hai_core.members import config
     from pages.ui.options import form, overrides
 
-    base = config.load("default")
+    base = config.load(preset)
     st.session_state["values"] = form(base, "t")
     st.session_state["overrides"] = overrides(base, st.session_state["values"])
 
@@ -20,7 +20,8 @@ def test_every_option_has_a_widget_with_the_schemas_help_and_nothing_is_overridd
     page = AppTest.from_function(script).run()
     assert not page.exception
     assert page.session_state["overrides"] == []
-    assert set(page.session_state["values"]) == set(config.Config.model_fields) - {"name", "mode", "adaface"}
+    unused = {"name", "mode", "adaface", "arcface", "finetune"}
+    assert set(page.session_state["values"]) == set(config.Config.model_fields) - unused
     assert page.number_input(key="t.epochs").help == config.Config.model_fields["epochs"].description
 
 
@@ -51,3 +52,16 @@ def test_a_presets_own_values_override_nothing(preset):
     base = config.load(preset)
     values = {name: value for name, value in base.model_dump().items() if name not in ("name", "mode") and value is not None}
     assert overrides(base, values) == []
+
+
+def test_a_fine_tuning_preset_brings_its_options_and_hides_those_without_effect():
+    page = AppTest.from_function(script, args=("gpu24",)).run()
+    assert page.session_state["overrides"] == []
+    assert set(page.session_state["values"]["finetune"]) == set(config.FinetuneOptions.model_fields)
+    assert not {"whiten", "linear"} & set(page.session_state["values"])
+    page.number_input(key="t.finetune.accumulation").set_value(4)
+    page.number_input(key="t.finetune.ema_decay").set_value(None)
+    page.number_input(key="t.finetune.patience").set_value(3)
+    page.run()
+    changed = config.load("gpu24", page.session_state["overrides"])
+    assert (changed.finetune.accumulation, changed.finetune.ema_decay, changed.finetune.patience) == (4, None, 3)

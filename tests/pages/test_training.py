@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from hai_core import jobs
+from hai_core import catalog, jobs, runs
+from hai_core.decisions import Journal
+from hai_core.members import config
+from hai_core.records import Decision
 from hai_core.workspace import write_atomic
 from pages.ui import state
 from pages.ui.run_view import learned
@@ -41,7 +44,7 @@ def test_start_runs_the_command_of_manifest_preset_and_changed_options(open_page
     assert "**3 members**" in words(page)
     page.button(key="training.start").click().run()
     assert started == [["train", "--manifest", str(folder), "--config", "quick", "-w", str(workspace.root),
-                        "--set", "epochs=7"]]
+                        "--set", "epochs=7", "--wait"]]
 
 
 def test_an_impossible_configuration_is_said_and_cannot_be_started(open_page, build):
@@ -136,3 +139,32 @@ def test_see_what_changed_opens_both_runs_there(open_page, trained, more_runs, m
     assert visited == ["pages/confusions.py"]
     assert page.session_state["confusions.run"] == str(other.path)
     assert page.session_state["confusions.other"] == str(trained.path)
+
+
+def test_a_fine_tuning_is_tried_before_it_is_started_and_its_time_and_cost_are_told(open_page, workspace, build, started):
+    built, folder = build()
+    page = open_page("training")
+    page.segmented_control(key="training.preset").set_value("finetune").run()
+    assert "Twenty steps tell how long" in words(page)
+    page.button(key="training.try").click().run()
+    assert started == [["train", "--manifest", str(folder), "--config", "finetune", "-w", str(workspace.root), "--trial"]]
+    chosen = config.load("finetune")
+    found = {"seconds": 7200.0, "images_per_second": 12.34, "wait_share": 0.05}
+    write_atomic(runs._trial_file(built.digest, chosen, workspace.runs), json.dumps(found))
+    page.run()
+    assert "About **2 h" in words(page)
+    assert "12.3 images a second, 5% of the time" in words(page)
+    page.number_input(key="training.price").set_value(1.5).run()
+    assert "About **3.00** in all" in words(page)
+
+
+def test_the_same_training_is_offered_on_the_newest_manifest(open_page, workspace, build, trained, started):
+    page = open_page("training")
+    assert not any(button.key == "training.again" for button in page.button)
+    images = catalog.load(workspace)
+    Journal(workspace).append([Decision("exclude", path=images["path"][0])], images, author="t")
+    _, folder = build()
+    page = open_page("training")
+    page.button(key="training.again").click().run()
+    assert started == [["train", "--manifest", str(folder), "--config", str(trained.path / "config.yaml"), "-w",
+                        str(workspace.root), "--wait"]]

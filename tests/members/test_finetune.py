@@ -1,0 +1,278 @@
+"""Fine-tuning: it learns, ships what it validated, and goes on after a kill as if nothing had happened."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+import tiny
+import tiny_runs
+import torch
+from torch import nn
+
+from hai_core import backbones, resized
+from hai_core.ensemble.predict import logits
+from hai_core.members import finetune, store
+from hai_core.members.config import from_values
+from hai_core.members.finetune import Plan, Task, fit_member, learning_rate
+from hai_core.members.heads import AdaFace
+from hai_core.members.images import ImageView, plain_transform
+from hai_core.probabilities import log_loss, softmax, temperature
+from hai_core.workspace import InputError
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HAI_CACHE", str(folder / "cache"))
+        patch.setattr(resized.workers, "cores", lambda: 0)
+        table = tiny_runs.write_photos(folder / "images", per_class=16)
+        assert resized.ensure(folder / "images", table, SIDE).empty
+        yield table, resized.open_(table["sha256"].tolist(), SIDE)
+
+
+@pytest.fixture
+def task(photos, tmp_path, monkeypatch):
+    """Function (**values, finetune options in `finetune`) -> Task on the photos, a quarter of them for validation."""
+    backbone = tiny.small()
+    monkeypatch.setattr(backbones, "load", lambda name: backbone)
+    table, stored = photos
+    labels = table["label"].astype("category").cat.codes.to_numpy(np.int64)
+    rows = np.random.default_rng(0).permutation(len(table))
+
+    def make(folder=tmp_path / "members", **values):
+        defaults = {"mode": "finetune", "recipes": [["tiny"]], "epochs": 4, "batch_size": 8, "learning_rate": 0.02,
+                    "swa_start": None, "finetune": {}}
+        config = from_values(defaults | values)
+        return Task(folder, "tiny-fold0", config, "tiny", 0, 5, stored, labels, table["path"].to_numpy(object), rows[12:],
+                    rows[:12], 3)
+
+    make.backbone = backbone
+    return make
+
+
+def weights(task):
+    return store.load(task.folder, task.name, task.config, task.n_classes).state_dict()
+
+
+def fields(task):
+    return json.loads((task.folder / f"{task.name}.json").read_text())
+
+
+@pytest.mark.parametrize("values", [
+    {"finetune": {"precision": "bf16"}}, {"swa_start": 0.5}, {"finetune": {"ema_decay": 0.8}}, {"finetune": {"patience": 1}},
+    {"head": "adaface", "finetune": {"mixup": 0.4, "cutmix": 1.0, "neck": 16, "clip_norm": 1.0}},
+    {"head": "arcface", "loss": "ce+focal", "label_smoothing": 0.1, "class_balance": 0.9,
+     "finetune": {"randaugment": 5, "random_erasing": 0.3, "frozen_epochs": 1, "layer_decay": 0.8, "accumulation": 2}},
+])
+def test_the_figures_are_those_of_the_weights_that_ship(task, values):
+    made = task(epochs=6, **values)
+    fit_member(made)
+    member = store.load(made.folder, made.name, made.config, 3)
+    view = ImageView(made.stored, made.validation, plain_transform(member.data_config), "center")
+    answers, labels = logits(member, [view]), made.labels[made.validation]
+    told = fields(made)
+    assert told["accuracy"] == pytest.approx((answers.argmax(1) == labels).mean())
+    calibrated = softmax(answers, temperature(answers, labels, precision=0.01))
+    assert told["log_loss"] == pytest.approx(log_loss(calibrated, labels), abs=1e-5)
+    assert told["accuracy"] > 0.5
+    assert told["images_per_second"] > 0
+    assert 0 <= told["wait_share"] <= 1
+    assert not made.checkpoint.exists()
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("values", [
+    {"swa_start": 0.4}, {"finetune": {"ema_decay": 0.9, "mixup": 0.4, "accumulation": 2}},
+    {"head": "adaface", "finetune": {"patience": 3, "randaugment": 5, "random_erasing": 0.5}}])
+@pytest.mark.parametrize("at", [2, 5, 11])
+def test_after_a_kill_training_goes_on_to_the_same_weights(task, tmp_path, monkeypatch, values, at):
+    options = values.get("finetune", {}) | {"checkpoint_minutes": 1e-9}
+    whole = task(tmp_path / "whole", **values | {"finetune": options})
+    fit_member(whole)
+    made = task(tmp_path / "killed", **values | {"finetune": options})
+    step = finetune._Training._one_step
+
+    def dies(self, batches):
+        if self.step == at and not (tmp_path / "killed.once").exists():
+            (tmp_path / "killed.once").touch()
+            raise Killed
+        step(self, batches)
+
+    monkeypatch.setattr(finetune._Training, "_one_step", dies)
+    with pytest.raises(Killed):
+        fit_member(made)
+    assert made.checkpoint.exists()
+    fit_member(made)
+    assert fields(made)["history"] == fields(whole)["history"]
+    assert all(torch.equal(one, other) for one, other in zip(weights(made).values(), weights(whole).values(), strict=True))
+
+
+def test_a_batch_in_parts_gives_the_same_weights(task, tmp_path):
+    one, four = (task(tmp_path / str(parts), finetune={"accumulation": parts, "freeze_batch_norm": True, "least_scale": 1.0})
+                 for parts in (1, 4))
+    task.backbone.model[3].p = 0.0  # what is dropped depends on the part
+    fit_member(one)
+    fit_member(four)
+    for left, right in zip(weights(one).values(), weights(four).values(), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-4)
+
+
+def test_a_margin_is_applied_for_both_labels_of_mixed_images_and_statistics_move_once_a_step(task, monkeypatch):
+    seen, calls = [], []
+    forward, quality = AdaFace.forward, AdaFace._quality
+    monkeypatch.setattr(AdaFace, "forward", lambda self, x, labels=None: (seen.append(labels), forward(self, x, labels))[1])
+    monkeypatch.setattr(AdaFace, "_quality", lambda self, norms: (calls.append(self.training), quality(self, norms))[1])
+    made = task(head="adaface", epochs=1, finetune={"mixup": 1.0, "cutmix": 1.0})
+    fit_member(made)
+    trained = [labels for labels in seen if labels is not None]
+    assert len(trained) == Plan(made).steps
+    assert all(labels.shape[0] == 2 and torch.equal(labels[1], labels[0].flip(0)) for labels in trained)
+    assert calls == [True] * len(trained)  # never in validation
+
+
+def test_a_loss_that_is_no_number_stops_with_step_rate_and_files(task):
+    made = task(learning_rate=1e20, finetune={"warmup_epochs": 0})
+    with pytest.raises(InputError, match=r"the loss is (nan|inf) in step \d+ at learning rate .*, whose batch holds .*\.png, "
+                                         r".*lower learning_rate \(now 1e\+20\)"):
+        fit_member(made)
+
+
+def test_when_memory_runs_out_the_way_out_is_told_and_the_checkpoint_kept(task, monkeypatch):
+    made = task(finetune={"checkpoint_minutes": 1e-9, "accumulation": 2})
+    step = finetune._Training._one_step
+
+    def fails(self, batches):
+        if self.step == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        step(self, batches)
+
+    monkeypatch.setattr(finetune._Training, "_one_step", fails)
+    with pytest.raises(InputError, match=r"ran out of memory at batch_size 8 in 2 part\(s\); set finetune.accumulation=4"):
+        fit_member(made)
+    assert torch.load(made.checkpoint, weights_only=True)["step"] == 3
+
+
+def test_when_the_disk_is_full_the_last_checkpoint_is_kept(task, monkeypatch):
+    made = task(finetune={"checkpoint_minutes": 1e-9})
+    write, written = finetune.write_atomic, []
+
+    def fails(path, content):
+        if written:
+            raise InputError(f"{path} cannot be written: no space left on device")
+        written.append(path)
+        write(path, content)
+
+    monkeypatch.setattr(finetune, "write_atomic", fails)
+    with pytest.raises(InputError, match=r"no space left on device; make room and start the same training again"):
+        fit_member(made)
+    assert torch.load(made.checkpoint, weights_only=True)["step"] == 1
+
+
+def test_a_neck_needs_two_images_in_each_part(task):
+    with pytest.raises(InputError, match=r"raise batch_size \(now 8\) or lower finetune.accumulation \(4\)"):
+        fit_member(task(finetune={"neck": 8, "accumulation": 4}))
+
+
+def test_every_epoch_takes_every_image_once_in_batches_as_even_as_can_be(task):
+    made = task(batch_size=10)
+    plan = Plan(made)
+    assert plan.per_epoch == round(36 / 10)
+    for epoch in range(2):
+        batches = [plan.rows(epoch * plan.per_epoch + place).tolist() for place in range(plan.per_epoch)]
+        assert sorted(itertools.chain.from_iterable(batches)) == sorted(made.train.tolist())
+        assert {len(batch) for batch in batches} == {9}
+    assert plan.rows(0).tolist() != plan.rows(plan.per_epoch).tolist()
+    assert plan.rows(0).tolist() == Plan(made).rows(0).tolist()
+
+
+def test_devices_share_a_batch_and_one_without_a_share_does_not_count(task):
+    made = task(batch_size=9, finetune={"accumulation": 2})
+    parts = [part for rank in range(4) for part in Plan(made, rank, 4).parts(0)]
+    assert sorted(row for rows, _ in parts for row in rows) == sorted(Plan(made).rows(0))
+    assert math.fsum(share for _, share in parts) == pytest.approx(1)
+    [(rows, share)] = Plan(task(batch_size=1, finetune={}), 1, 2).parts(0)
+    assert (len(rows), share) == (1, 0.0)
+
+
+def test_what_is_drawn_for_an_image_depends_on_the_epoch_and_the_image_alone(task):
+    one, other = list(Plan(task()).batches(0)), list(Plan(task(finetune={"accumulation": 4})).batches(0))
+    seeds = dict(pair for batch in one[:4] for pair in batch)
+    assert seeds.items() >= dict(pair for batch in other[:8] for pair in batch).items()
+    assert len(set(seeds.values())) == len(seeds)
+
+
+@pytest.mark.parametrize("warmup", [0, 5])
+def test_the_learning_rate_is_that_of_timms_schedule(warmup):
+    from timm.scheduler import CosineLRScheduler
+
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    official = CosineLRScheduler(optimizer, 20, lr_min=0, warmup_t=warmup, warmup_lr_init=0, warmup_prefix=True,
+                                 t_in_epochs=False)
+    for step in range(20 + warmup):
+        official.step_update(step)
+        expected = optimizer.param_groups[0]["lr"]
+        if step < warmup:  # timm's begins at 0, a step lost
+            expected = (step + 1) / (warmup + 1)
+        assert learning_rate(step, 20 + warmup, warmup, "cosine") == pytest.approx(expected)
+    assert learning_rate(12, 20, warmup, "constant") == 1
+
+
+def test_earlier_layers_learn_more_slowly_and_the_head_faster():
+    from hai_core.members.network import FinetunedMember
+
+    config = from_values({"mode": "finetune", "recipes": [["tf_efficientnet_lite0"]], "learning_rate": 0.1, "weight_decay": 0.2,
+                          "finetune": {"layer_decay": 0.5, "head_rate": 3}})
+    member = FinetunedMember(config, backbones.load("tf_efficientnet_lite0"), 4)
+    scale = {id(p): group["lr_scale"] for group in finetune._groups(member, config) for p in group["params"]}
+    decay = {id(p): group["weight_decay"] for group in finetune._groups(member, config) for p in group["params"]}
+    assert len(scale) == len(list(member.parameters()))
+    stem, last = member.backbone.conv_stem.weight, member.backbone.conv_head.weight
+    assert scale[id(stem)] < scale[id(last)] <= 1 < scale[id(member.head.linear.weight)] == 3
+    assert (decay[id(stem)], decay[id(member.backbone.bn1.weight)], decay[id(member.head.linear.bias)]) == (0.2, 0, 0)
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_give_the_loss_curve_of_one_with_the_same_batch(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HAI_CACHE", str(tmp_path / "cache"))
+        patch.setattr(resized.workers, "cores", lambda: 0)
+        images = tmp_path / "images"
+        own = tiny_runs.write_photos(images, per_class=8)
+        resized.ensure(images, own, 64)
+        stored = resized.open_(own["sha256"].tolist(), 64)
+    labels = own["label"].astype("category").cat.codes.to_numpy(np.int64)
+    rows, curves = np.arange(len(own)), []
+    for devices in (1, 2):
+        config = from_values({"mode": "finetune", "recipes": [["tf_efficientnet_lite0"]], "epochs": 3, "batch_size": 6,
+                              "learning_rate": 1e-3, "swa_start": None, "head": "arcface", "finetune": {
+                                  "devices": devices, "freeze_batch_norm": True, "image_size": 56, "precision": "32"}})
+        made = Task(tmp_path / f"{devices}", "m", config, "tf_efficientnet_lite0", 0, 1, stored, labels,
+                    own["path"].to_numpy(object), rows[::2], rows[1::2], 3)
+        fit_member(made)
+        curves.append(fields(made)["history"]["train_loss"])
+        assert fields(made)["devices"] == devices
+    assert curves[1] == pytest.approx(curves[0], rel=0.02)
+    assert curves[0][-1] < curves[0][0]
+
+
+def test_what_goes_wrong_in_another_process_is_told_in_one_sentence(photos, tmp_path):
+    table, stored = photos
+    config = from_values({"mode": "finetune", "recipes": [["tf_efficientnet_lite0"]], "epochs": 1, "batch_size": 8,
+                          "learning_rate": 1e20, "swa_start": None,
+                          "finetune": {"devices": 2, "image_size": 32, "warmup_epochs": 0, "precision": "32"}})
+    labels = np.arange(len(table)) % 3
+    made = Task(tmp_path, "m", config, "tf_efficientnet_lite0", 0, 1, stored, labels, table["path"].to_numpy(object),
+                np.arange(24), np.arange(24, 36), 3)
+    with pytest.raises(InputError, match=r"^training diverged: the loss is (nan|inf) in step") as caught:
+        fit_member(made)
+    assert "Traceback" not in str(caught.value)
