@@ -190,6 +190,10 @@ def parser() -> argparse.ArgumentParser:
 
     tracking = group("tracking", "the MLflow mirror of the runs")
     command("sync", _tracking_sync, "rebuild the mirror from the run folders", under=tracking)
+    register = command("register", _tracking_register, "register a run as a model that MLflow can serve", workspace=False,
+                       under=tracking)
+    register.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
+    register.add_argument("--name", default="", metavar="NAME", help="the model's name (default: the workspace's)")
     ui = command("ui", _tracking_ui, "serve MLflow's own pages on this machine", under=tracking)
     ui.add_argument("--port", type=int, default=5000)
 
@@ -446,6 +450,17 @@ def _tracking_sync(arguments: argparse.Namespace) -> Result:
     from hai_core import tracking
 
     return {"runs": tracking.sync(Workspace.open(arguments.workspace))}
+
+
+def _tracking_register(arguments: argparse.Namespace) -> Result:
+    from hai_core import runs, tracking
+
+    workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
+    run = runs.load(arguments.trained, workspace.runs if workspace else None)
+    model = tracking.register(run, workspace, arguments.name)
+    progress.say(f"version {model.version} of {model.name}; serve it with:\nMLFLOW_TRACKING_URI={shlex.quote(model.store)} "
+                 f"mlflow models serve --env-manager local -m {shlex.quote(model.uri)} --host 127.0.0.1 --port 5001")
+    return asdict(model)
 
 
 def _tracking_ui(arguments: argparse.Namespace) -> Result:

@@ -2,6 +2,8 @@
 
     run.json           state, manifest and configuration digests, seed, versions, git commit, command, times
     config.yaml        every option, defaults written out
+    requirements.txt   every installed package; changes.diff: how the program differed from its commit, if it did
+    system.jsonl       how busy the machine was (see usage)
     manifest.csv/json  a copy of what was trained on
     members/           NAME.safetensors and NAME.json of every member
     oof.parquet        path, label, fold, and a column `p:CLASS` for each class: out-of-fold probabilities
@@ -19,7 +21,6 @@ import json
 import os
 import platform
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,15 +35,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hai_core import __version__, progress
+from hai_core import __version__, progress, provenance, usage
 from hai_core import manifest as manifests
 from hai_core.manifest import Manifest
 from hai_core.members import config as configurations
 from hai_core.members.config import Config
 from hai_core.records import MemberCard
-from hai_core.workspace import InputError, canonical_json, digest, lock, repository_root, write_atomic
+from hai_core.workspace import InputError, canonical_json, digest, lock, write_atomic
 
 if TYPE_CHECKING:
+    from hai_core.ensemble.direct import Predictor
     from hai_core.ensemble.predict import Expand
 
 PREFIX = "p:"  # of the probability columns in oof.parquet, so that a class called `path` or `label` does no harm
@@ -191,6 +193,13 @@ def predict(run: Run, images: Path, *, tta: int | None = None, expand: Expand = 
     return apply.predictions(run.path, run.config, run.manifest, run.info["backbones"], run._results, images, tta, expand)
 
 
+def predictor(run: Run) -> Predictor:
+    """The run's ensemble, loaded to answer for images in memory as `predict` does for files. Raises InputError as it does."""
+    from hai_core.ensemble import direct
+
+    return direct.Predictor(run.path, run.config, run.manifest, run.info["backbones"], run._results)
+
+
 def like(predictions: pd.DataFrame, sample: pd.DataFrame, name: str | Path = "the sample file") -> pd.DataFrame:
     """`predictions` with columns and rows as in a sample submission (see `ensemble.predict.like`)."""
     from hai_core.ensemble import predict
@@ -223,11 +232,15 @@ def _create(runs: Path, key: str, manifest: Manifest, config: Config, fingerprin
         path = _free(runs / f"{now:%Y%m%d-%H%M%S}-{config.name}-{manifest.digest[:8]}")
         manifests.save(manifest, path)
     write_atomic(path / "config.yaml", config.to_yaml())
+    write_atomic(path / "requirements.txt", provenance.requirements())
+    if changes := provenance.git_diff():
+        write_atomic(path / "changes.diff", changes)
     images = int((manifest.table["split"] == manifests.TRAIN).sum())
     info = {"id": path.name, "state": RUNNING, "key": key, "manifest": manifest.digest, "config": config.digest,
             "seed": config.seed, "backbones": fingerprints, "classes": manifest.classes, "images": images,
             "holdout": len(manifest.table) - images,
-            "versions": _versions(), "machine": f"{platform.machine()}, {os.cpu_count()} cores", "git": _git_commit(),
+            "versions": provenance.versions(), "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "git": provenance.git_commit(),
             "started": now.isoformat(timespec="seconds"), "seconds": 0.0, "command": "", "error": "", "process": {}}
     _write(path, info)
     return load(path)
@@ -251,7 +264,8 @@ def _recorded(run: Run, command: str) -> Iterator[None]:
     _write(run.path, info)
     state, error = INTERRUPTED, ""
     try:
-        yield
+        with usage.recorded(run.path / "system.jsonl"):
+            yield
         state = FINISHED
     except Exception as problem:
         state, error = FAILED, f"{problem}" or type(problem).__name__
@@ -275,18 +289,3 @@ def _alive(process: dict[str, Any]) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "timm", "numpy", "scipy", "pandas", "safetensors")
-    return {"hai_core": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def _git_commit() -> str:
-    """Commit of the program's checkout, with `-dirty` where files differ from it; '' without git."""
-    try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], cwd=repository_root(),
-                              capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent / "hai_core"
 
 LEVELS: dict[str, int] = {  # module or package below hai_core; a package's modules are at its level
     "records": 0, "workspace": 0, "taxonomy": 0, "progress": 0, "database": 0, "torchvision_shim": 0, "names": 0,
+    "provenance": 1, "usage": 1,
     "pixels": 1, "tree": 1, "workers": 1, "catalog_store": 1, "catalog": 1, "rules": 1, "anchors": 1, "fold": 1, "changes": 1,
     "journal_tables": 1, "journal_lines": 1, "decision_tables": 1, "decisions": 1, "series": 1, "backbones": 1, "demo": 1,
     "embeddings": 2, "neighbors": 2, "holdout": 2, "manifest_diff": 2, "manifest_export": 2, "manifest": 2, "probabilities": 2,

@@ -50,8 +50,12 @@ class Ensemble:
 
 def recipe_views(config: Config, sha256: Sequence[str], recipe: Sequence[str], views: Sequence[View]) -> list[Array]:
     """Features (N, D) of a recipe, one array a view, as its members take them."""
-    own_length = config.adaface is not None and config.whiten is None
-    return [features.of_recipe(sha256, recipe, view, own_length) for view in views]
+    return [features.of_recipe(sha256, recipe, view, own_length(config)) for view in views]
+
+
+def own_length(config: Config) -> bool:
+    """Whether members read an image's feature norm (see `side_by_side`)."""
+    return config.adaface is not None and config.whiten is None
 
 
 def ensemble(run: Path, config: Config, results: dict[str, Any], n_classes: int, count: int | None = None) -> Ensemble:
@@ -81,7 +85,7 @@ def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dic
     final = np.tile(priors, (len(files), 1))
     if len(readable):
         final[files["path"].isin(readable["path"]).to_numpy()] = voting(readable["sha256"].tolist())
-    names, probabilities = expand(final, manifest.classes, manifest.mapping, _original_counts(manifest), how)
+    names, probabilities = expand(final, manifest.classes, manifest.mapping, original_counts(manifest), how)
     return table(files["path"].tolist(), names, probabilities)
 
 
@@ -107,7 +111,7 @@ def _shares(manifest: Manifest) -> npt.NDArray[np.float64]:
     return np.asarray(counts / counts.sum())
 
 
-def _original_counts(manifest: Manifest) -> dict[str, int]:
+def original_counts(manifest: Manifest) -> dict[str, int]:
     """Training images by original class, without those that were relabelled into another class."""
     train = manifest.table[manifest.table["split"] == TRAIN]
     kept = train["original_label"].map(manifest.mapping) == train["label"]
