@@ -170,10 +170,19 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--spreadsheet", action="store_true", help="csv: escape what a spreadsheet would run as a formula")
 
     train = command("train", _train, "train an ensemble on a manifest", workspace=False)
-    train.add_argument("--manifest", type=Path, required=True, metavar="M")
-    train.add_argument("--images", type=Path, metavar="DIR", help="image root (default: where the manifest was built)")
+    train.add_argument("--manifest", required=True, metavar="M", help="a manifest's folder, here or at an fsspec URL (s3://...)")
+    train.add_argument("--images", metavar="DIR",
+                       help="image root, here or at an fsspec URL (default: where the manifest was built)")
+    train.add_argument("--push", metavar="URL", help="copy the run there after each member; go on with one that is not finished")
     train.add_argument("--config", default="default", metavar="C", help="a preset's name or a YAML file (default: default)")
     train.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="change one value")
+
+    runs = group("runs", "copy runs to and from another machine, by any fsspec URL")
+    push = command("push", _runs_push, "copy a run's folder to a URL", workspace=False, under=runs)
+    push.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
+    push.add_argument("url", metavar="URL")
+    pull = command("pull", _runs_pull, "bring the finished runs at a URL that the workspace lacks", under=runs)
+    pull.add_argument("url", metavar="URL")
 
     predict = command("predict", _predict, "class probabilities of a folder of images", workspace=False)
     predict.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
@@ -407,20 +416,39 @@ def _manifest_export(arguments: argparse.Namespace) -> Result:
 
 
 def _train(arguments: argparse.Namespace) -> Result:
-    from hai_core import manifest, runs, tracking
+    from hai_core import manifest, remote, tracking
     from hai_core.members import config
 
     workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
-    loaded = manifest.load(arguments.manifest)
-    folder = arguments.manifest if arguments.manifest.is_dir() else arguments.manifest.parent
-    images = arguments.images or (workspace.images if workspace else Path(loaded.info["images"]))
-    run = runs.train(loaded, config.load(arguments.config, arguments.overrides), images=images,
-                     runs=workspace.runs if workspace else folder.resolve().parent / "runs",
-                     command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
+    place = remote.manifest(arguments.manifest)
+    loaded, chosen = manifest.load(place), config.load(arguments.config, arguments.overrides)
+    beside = Path.cwd() if remote.is_url(arguments.manifest) else (place if place.is_dir() else place.parent).resolve().parent
+    images = remote.images(arguments.images, loaded.table) if arguments.images else (
+        workspace.images if workspace else Path(loaded.info["images"]))
+    run = remote.train(loaded, chosen, images=images, runs=workspace.runs if workspace else beside / "runs",
+                       command=shlex.join(["python", "-m", "hai_core", *arguments.words]), push=arguments.push)
     tracking.mirror(run.path, workspace)
     metrics = run.metrics
     progress.say(f"log loss {metrics['log_loss']:.4f}, accuracy {metrics['accuracy']:.4f} (out of fold): {run.path}")
     return {"run": run.id, "path": str(run.path), **metrics}
+
+
+def _runs_push(arguments: argparse.Namespace) -> Result:
+    from hai_core import remote, runs
+
+    workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
+    run = runs.load(arguments.trained, workspace.runs if workspace else None)
+    remote.push(run, arguments.url)
+    progress.say(f"pushed {run.id} to {arguments.url}")
+    return {"run": run.id, "url": arguments.url}
+
+
+def _runs_pull(arguments: argparse.Namespace) -> Result:
+    from hai_core import remote
+
+    pulled = remote.pull(arguments.url, Workspace.open(arguments.workspace).runs)
+    progress.say(f"{count(len(pulled), 'run')} pulled" + (f": {', '.join(pulled)}" if pulled else ""))
+    return {"runs": pulled}
 
 
 def _predict(arguments: argparse.Namespace) -> Result:

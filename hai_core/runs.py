@@ -22,7 +22,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -160,11 +160,17 @@ def list_runs(runs: Path) -> pd.DataFrame:
     return table.sort_values(["started", "id"], ascending=False, ignore_index=True)
 
 
-def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, command: str = "") -> Run:
+def _nothing(run: Path) -> None:
+    """What is done after a member, unless something else is asked for."""
+
+
+def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, command: str = "",
+          after_member: Callable[[Path], None] = _nothing) -> Run:
     """Train the configured ensemble on the manifest's training images, and score it on its holdout.
 
     Missing features are computed first, from the files below `images`. An unfinished run of the same manifest and
-    configuration in the folder `runs` is resumed; `command` is recorded. Raises InputError when an image has no features
+    configuration in the folder `runs` is resumed; `command` is recorded; `after_member` is called with the run's folder
+    whenever one more member is finished. Raises InputError when an image has no features
     (all such files are counted, some named), when there are too few images or classes, when the same training is
     going on in another process, or when the loss stops being a number.
     """
@@ -175,7 +181,7 @@ def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, comma
     with lock(runs / ".locks" / key[:16], f"another process is training this configuration on this manifest in {runs}"):
         run = _unfinished(runs, key) or _create(runs, key, manifest, config, prepared.fingerprints)
         with _recorded(run, command):
-            training.train_members(run.path, prepared, config)
+            training.train_members(run.path, prepared, config, after_member)
             training.write_results(run.path, prepared, config)
     return load(run.path)
 

@@ -20,7 +20,7 @@ LEVELS: dict[str, int] = {  # module or package below hai_core; a package's modu
     "confusions": 2, "series_proposals": 2, "runtime": 2, "hamming": 2, "nearest": 2,
     "findings": 3, "projection": 3, "members": 3,
     "ensemble": 4, "runs": 4,
-    "tracking": 5, "jobs": 5,
+    "tracking": 5, "jobs": 5, "remote": 5,
     "cli": 6, "serving": 6, "__main__": 6,
 }
 WITHOUT_TORCH = ("catalog", "decisions", "manifest", "jobs", "demo", "confusions", "cli")

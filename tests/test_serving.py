@@ -245,18 +245,18 @@ def test_other_weights_than_those_trained_with_are_refused(run, monkeypatch):
 def test_the_model_needs_nothing_but_its_own_files_and_the_packages_it_names(place, asked, tmp_path, monkeypatch):
     """Asked by a process that knows neither the run, nor the program's folder, nor the file of weights."""
     import mlflow
-    import timm
     from safetensors.torch import save_file
 
     monkeypatch.setattr(backbones, "load", LOAD)
     monkeypatch.chdir(tmp_path)
-    save_file(timm.create_model("test_vit", num_classes=0).state_dict(), "w.safetensors")
+    save_file(backbones._timm().create_model("test_vit", num_classes=0).state_dict(), "w.safetensors")
     photos = write_photos(tmp_path / "images")
     run = runs.train(make_manifest(photos), make_config("recipes=[[tf_efficientnet_lite0],[test_vit=w.safetensors]]"),
                      images=tmp_path / "images", runs=tmp_path / "runs")
     expected = runs.predict(run, place / "asked").set_index("file").loc[list(asked)]
     registered = tracking.register(run)
-    folder = mlflow.artifacts.download_artifacts(registered.uri, tracking_uri=registered.store, dst_path=str(tmp_path / "model"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registered.store)
+    folder = mlflow.artifacts.download_artifacts(registered.uri, dst_path=str(tmp_path / "model"))
     for gone in ("runs", "w.safetensors", "images"):
         (tmp_path / gone).rename(tmp_path / f"gone-{gone}")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {

@@ -29,8 +29,8 @@ class Predictor:
     """Loaded once, asked from any number of threads: `crops` runs beside itself, the models answer one call at a time.
 
     `names`: the original classes in name order, as in the table of `runs.predict`. A backbone's weights come from the run's
-    `backbones/FINGERPRINT.safetensors` where it carries them, else from where `backbones.load` finds them. Raises InputError when
-    they are not those that the run was trained with.
+    `backbones/FINGERPRINT.safetensors` where it carries them, else from where `backbones.load` finds them. Raises InputError
+    when they are not those that the run was trained with.
     """
 
     def __init__(self, run: Path, config: Config, manifest: Manifest, fingerprints: dict[str, str],

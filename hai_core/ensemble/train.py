@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -69,8 +70,8 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
     return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
 
 
-def train_members(run: Path, prepared: Prepared, config: Config) -> None:
-    """Train every member that `run/members` does not hold yet, side by side, one thread each.
+def train_members(run: Path, prepared: Prepared, config: Config, after_member: Callable[[Path], None]) -> None:
+    """Train every member that `run/members` does not hold yet, side by side, one thread each; after each, `after_member(run)`.
 
     One thread a member keeps all cores busy without waiting for each other, and the result does not depend on their number.
     """
@@ -82,7 +83,8 @@ def train_members(run: Path, prepared: Prepared, config: Config) -> None:
             bar.advance((len(names) - len(todo)) * config.epochs)
             if todo:
                 views = recipe_views(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
-                _train_folds(folder, todo, number, FrozenData(views, prepared.labels), prepared, config, _Told(bar))
+                _train_folds(folder, todo, number, FrozenData(views, prepared.labels), prepared, config, _Told(bar),
+                             partial(after_member, run))
 
 
 class _Told:
@@ -100,7 +102,7 @@ class _Told:
 
 
 def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenData, prepared: Prepared, config: Config,
-                 tell: _Told) -> None:
+                 tell: _Told, finished: Callable[[], None]) -> None:
     threads = torch.get_num_threads()
     at_once = max(1, min(cores(), len(todo), MEMORY // (2 * data.features.nbytes)))  # each keeps a whitened copy, and makes it
     with ThreadPoolExecutor(at_once, initializer=partial(torch.set_num_threads, 1)) as pool:
@@ -109,6 +111,7 @@ def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenDa
         try:
             for done in as_completed(running):
                 done.result()
+                finished()
         finally:
             tell.stopped = True
             pool.shutdown(cancel_futures=True)
