@@ -173,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--manifest", required=True, metavar="M", help="a manifest's folder, here or at an fsspec URL (s3://...)")
     train.add_argument("--images", metavar="DIR",
                        help="image root, here or at an fsspec URL (default: where the manifest was built)")
-    train.add_argument("--push", metavar="URL", help="copy the run there after each member; go on with one that is not finished")
+    train.add_argument("--push", metavar="URL", help="copy the run there after each member, and go on with an unfinished one")
     train.add_argument("--config", default="default", metavar="C", help="a preset's name or a YAML file (default: default)")
     train.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="change one value")
 

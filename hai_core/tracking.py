@@ -197,7 +197,8 @@ def _tags(run: Run) -> dict[str, str]:
             "hai.folder": str(run.path), "mlflow.source.name": "hai_core", "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": commit, "mlflow.source.git.dirty": str(commit != info["git"]).lower()}
     if decided := run.manifest.info.get("decisions"):
-        tags["hai.decisions"] = f"{decided['live']} live decisions, up to version {decided['journal_version']} of the journal"
+        tags["hai.decisions"] = (f"{progress.count(decided['live'], 'live decision')}, up to version "
+                                 f"{decided['journal_version']} of the journal")
     return tags
 
 
