@@ -34,7 +34,7 @@ class Answer(MlflowException):
 
     def serialize_as_json(self) -> str:
         self.message = self.args[0]
-        return str(super().serialize_as_json())
+        return super().serialize_as_json()  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _Refused(Exception):

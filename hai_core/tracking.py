@@ -9,6 +9,7 @@ telemetry. MLflow takes seconds to import, so nothing here imports it before it 
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import logging
@@ -117,8 +118,10 @@ def register(run: Run, workspace: Workspace | None = None, name: str = "") -> Re
 def serve_ui(workspace: Workspace, port: int = 5000) -> int:
     """Run MLflow's own pages on 127.0.0.1 until interrupted; returns their exit status.
 
-    Raises InputError when MLFLOW_TRACKING_URI names a server, which has pages of its own.
+    Raises InputError when MLflow is not installed, and when MLFLOW_TRACKING_URI names a server, which has pages of its own.
     """
+    if importlib.util.find_spec("mlflow") is None:
+        raise InputError("MLflow is not available: cannot import mlflow")
     place = uri(workspace)
     if place.startswith("http"):
         raise InputError(f"MLflow runs at {place} (MLFLOW_TRACKING_URI); open that in a browser")
