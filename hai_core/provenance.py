@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import distributions, version
@@ -23,8 +24,9 @@ def requirements() -> str:
 
 
 def git_commit() -> str:
-    """Commit of the program's checkout, with `-dirty` where files differ from it; '' without git."""
-    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").strip()
+    """Commit of the program's checkout, with `-dirty` where files differ from it; '' without git. Where the program is not in
+    its checkout, HAI_COMMIT names it."""
+    return os.environ.get("HAI_COMMIT") or _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").strip()
 
 
 def git_diff() -> str:

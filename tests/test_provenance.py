@@ -22,9 +22,11 @@ def test_commit_and_diff_of_a_checkout_and_of_none(tmp_path, monkeypatch):
     assert "-one\n" in provenance.git_diff()
 
 
-def test_without_git_there_is_neither(monkeypatch, tmp_path):
+def test_without_git_there_is_neither_but_an_image_knows_its_commit(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert (provenance.git_commit(), provenance.git_diff()) == ("", "")
+    monkeypatch.setenv("HAI_COMMIT", "0123abcd-dirty")
+    assert provenance.git_commit() == "0123abcd-dirty"
 
 
 def test_requirements_pin_what_is_installed():
