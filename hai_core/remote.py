@@ -71,7 +71,7 @@ def images(place: str, table: pd.DataFrame) -> Path:
             pool.shutdown(cancel_futures=True)
     if failed:
         more = ", ..." if len(failed) > NAMED else ""
-        raise InputError(f"{len(failed)} images of the manifest could not be pulled from {place}: "
+        raise InputError(f"{progress.count(len(failed), 'image')} of the manifest could not be pulled from {place}: "
                          f"{', '.join(failed[:NAMED])}{more}")
     return folder
 
@@ -127,18 +127,17 @@ class _Store:
     def read(self, name: str) -> bytes:
         return bytes(self._fs.cat_file(f"{self._root}/{name}"))
 
-    def write(self, name: str, file: Path) -> None:
+    def write(self, name: str, content: bytes) -> None:
         place = f"{self._root}/{name}"
-        self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-        self._fs.pipe_file(place, file.read_bytes())
+        if not self._fs.async_impl:  # those are object stores, which have no folders, and would make a bucket of a slip
+            self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+        self._fs.pipe_file(place, content)
 
     def try_out(self) -> None:
         """Write and remove a small file, so that a slip costs no training. Raises InputError."""
-        place = f"{self._root}/.hai-was-here"
         with _speaking(self.url):
-            self._fs.makedirs(self._root, exist_ok=True)
-            self._fs.pipe_file(place, b"")
-            self._fs.rm_file(place)
+            self.write(".hai-was-here", b"")
+            self._fs.rm_file(f"{self._root}/.hai-was-here")
 
     def names(self, folder: str = "") -> list[str]:
         """Every file below a folder, relative to it; none when it is not there."""
@@ -242,7 +241,7 @@ class _Copy:
             if self._sent.get(file) != state:
                 name = f"{run.name}/{file.relative_to(run).as_posix()}"
                 with _speaking(f"{self._store.url}/{name}"):
-                    self._store.write(name, file)
+                    self._store.write(name, file.read_bytes())
                 self._sent[file] = state
 
     def attempt(self, run: Path) -> None:

@@ -166,11 +166,11 @@ def test_a_member_is_sent_once(photos, bucket, tmp_path, monkeypatch):
 def test_a_push_that_fails_in_between_is_tried_again(photos, bucket, tmp_path, monkeypatch):
     said, calls, write = [], [], remote._Store.write
 
-    def unsteady(self, name, file):
+    def unsteady(self, name, content):
         calls.append(name)
-        if len(calls) == 2:
+        if len(calls) == 3:
             raise OSError("the line was cut\nby a digger")
-        write(self, name, file)
+        write(self, name, content)
 
     monkeypatch.setattr(remote._Store, "write", unsteady)
     monkeypatch.setattr(progress, "say", said.append)
@@ -180,10 +180,10 @@ def test_a_push_that_fails_in_between_is_tried_again(photos, bucket, tmp_path, m
 
 
 def test_a_push_that_fails_at_the_end_leaves_a_finished_run(photos, bucket, tmp_path, monkeypatch):
-    def cut(self, name, file):
+    def cut(self, name, content):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(remote._Store, "write", cut)
+    monkeypatch.setattr(remote._Store, "try_out", lambda self: monkeypatch.setattr(remote._Store, "write", cut))
     with pytest.raises(InputError, match=r"is complete, but was not pushed; later: runs push \(.*no route to host\)"):
         trained(tmp_path / "runs", photos)
     monkeypatch.undo()
