@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 
@@ -97,4 +98,7 @@ def _load_pyfunc(path: str) -> Served:
     """Called by MLflow with the run folder that the model carries."""
     # Beside the code, where the cache otherwise is, a model's folder may be read-only, and is no place to leave things.
     os.environ.setdefault("HAI_CACHE", str(Path(tempfile.gettempdir()) / "hai-cache"))
-    return Served(runs.predictor(runs.load(path)))
+    predictor = runs.predictor(runs.load(path))
+    if "torch" not in predictor.runtimes:  # only the heads are left to it: small, and many requests at once
+        torch.set_num_threads(1)
+    return Served(predictor)

@@ -36,10 +36,11 @@ class Predictor:
     def __init__(self, run: Path, config: Config, manifest: Manifest, fingerprints: dict[str, str],
                  results: dict[str, Any]) -> None:
         self._ensemble = ensemble(run, config, results, len(manifest.classes))
-        self._classes, self._mapping, self._counts = manifest.classes, manifest.mapping, original_counts(manifest)
-        self.names = sorted(manifest.mapping)
+        self.names, self._shares = expand(np.eye(len(manifest.classes)), manifest.classes, manifest.mapping,
+                                          original_counts(manifest), "prior")
         self._backbones = {name: _load(run, name, fingerprints[name]) for name in config.backbones}
         self._runners = {name: runtime.runner(backbone) for name, backbone in self._backbones.items()}
+        self.runtimes = {runtime.name(backbone) for backbone in self._backbones.values()}
         self._lock = Lock()
 
     def crops(self, image: bytes) -> Crops:
@@ -57,8 +58,7 @@ class Predictor:
             parts = voting.config.recipes[number]
             return [side_by_side([features[name, view] for name in parts], own_length(voting.config)) for view in voting.views]
 
-        final = vote(voting.voters, voting.combination, recipe)
-        return expand(final, self._classes, self._mapping, self._counts, "prior")[1]
+        return np.asarray(vote(voting.voters, voting.combination, recipe) @ self._shares)
 
     def _features(self, crops: Sequence[Crops], name: str, view: View) -> Features:
         seen = [crop[name] if view == "center" else np.ascontiguousarray(crop[name][:, ::-1]) for crop in crops]
