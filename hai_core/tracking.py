@@ -352,7 +352,12 @@ def _write_model(folder: Path, model: Any, parent: str, run: Run, carried: Path)
     pyfunc.save_model(
         folder, loader_module="hai_core.serving", data_path=str(carried), code_paths=[str(Path(__file__).parent)],
         signature=signature, input_example=[{"image": _example()}], mlflow_model=described,
-        pip_requirements=[f"{package}=={version(package)}" for package in SERVED_PACKAGES])
+        pip_requirements=[f"{package}=={_public(version(package))}" for package in SERVED_PACKAGES])
+
+
+def _public(number: str) -> str:
+    """A version without what a builder added, such as +cpu, which package indexes do not have."""
+    return number.partition("+")[0]
 
 
 def _example() -> str:
