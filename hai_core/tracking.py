@@ -132,7 +132,8 @@ def serve_ui(workspace: Workspace, port: int = 5000) -> int:
 
 def _quiet() -> None:
     for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING",
-                        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}.items():
+                        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+                        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}.items():  # results alone go there
         os.environ.setdefault(name, value)
 
 

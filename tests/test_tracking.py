@@ -196,5 +196,11 @@ def test_a_damaged_store_is_a_warning(mirrored, heard, tmp_path):
     assert len(heard) == 1
 
 
-def test_no_telemetry(mirrored):
+def test_no_telemetry_and_nothing_on_standard_output(mirrored, capsys):
+    workspace, run = mirrored
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    parent = next(known for known in all_runs(workspace) if known.info.run_name == run.id)
+    client = client_of(workspace)._tracking_client
+    client.tracking_uri = "http://a-server"  # only then does MLflow print where a run is
+    client._log_url(parent.info.run_id)
+    assert capsys.readouterr().out == ""
