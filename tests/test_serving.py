@@ -248,6 +248,7 @@ def test_the_model_needs_nothing_but_its_own_files_and_the_packages_it_names(pla
     from safetensors.torch import save_file
 
     monkeypatch.setattr(backbones, "load", LOAD)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     save_file(backbones._timm().create_model("test_vit", num_classes=0).state_dict(), "w.safetensors")
     photos = write_photos(tmp_path / "images")
