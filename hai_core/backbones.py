@@ -90,6 +90,17 @@ def _load(name: str, weights: Path | None) -> Backbone:
     return Backbone(name, model, data_config, source, fingerprint(model), _width(model))
 
 
+@lru_cache(maxsize=4)
+def untrained(name: str) -> Backbone:
+    """The backbone `name` with random weights, for a member that brings its own: nothing is fetched. Raises InputError when the
+    name is unknown."""
+    model_name, _ = split(name)
+    check(model_name)
+    model = timm().create_model(model_name, pretrained=False, num_classes=0)
+    data_config = timm().data.resolve_data_config({}, model=model)
+    return Backbone(model_name, model, data_config, "none", "", _width(model))
+
+
 def timm() -> Any:
     """The library, where it can be imported: beside a CPU-only torch it needs a hand (see `torchvision_shim`)."""
     from hai_core import torchvision_shim  # noqa: F401

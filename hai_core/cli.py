@@ -171,12 +171,21 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--spreadsheet", action="store_true", help="csv: escape what a spreadsheet would run as a formula")
 
     train = command("train", _train, "train an ensemble on a manifest", workspace=False)
-    train.add_argument("--manifest", type=Path, required=True, metavar="M")
-    train.add_argument("--images", type=Path, metavar="DIR", help="image root (default: where the manifest was built)")
+    train.add_argument("--manifest", required=True, metavar="M", help="a manifest's folder, here or at an fsspec URL (s3://...)")
+    train.add_argument("--images", metavar="DIR",
+                       help="image root, here or at an fsspec URL (default: where the manifest was built)")
+    train.add_argument("--push", metavar="URL", help="copy the run there after each member, and go on with an unfinished one")
     train.add_argument("--config", default="default", metavar="C", help="a preset's name or a YAML file (default: default)")
     train.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE", help="change one value")
     train.add_argument("--wait", action="store_true", help="start when the trainings started so before are done")
     train.add_argument("--trial", action="store_true", help="fine-tuning: take a few steps, and tell how long all would take")
+
+    runs = group("runs", "copy runs to and from another machine, by any fsspec URL")
+    push = command("push", _runs_push, "copy a run's folder to a URL", workspace=False, under=runs)
+    push.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
+    push.add_argument("url", metavar="URL")
+    pull = command("pull", _runs_pull, "bring the finished runs at a URL that the workspace lacks", under=runs)
+    pull.add_argument("url", metavar="URL")
 
     predict = command("predict", _predict, "class probabilities of a folder of images", workspace=False)
     predict.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
@@ -199,6 +208,10 @@ def parser() -> argparse.ArgumentParser:
 
     tracking = group("tracking", "the MLflow mirror of the runs")
     command("sync", _tracking_sync, "rebuild the mirror from the run folders", under=tracking)
+    register = command("register", _tracking_register, "register a run as a model that MLflow can serve", workspace=False,
+                       under=tracking)
+    register.add_argument("--run", dest="trained", required=True, metavar="RUN", help="run folder, or its name with -w")
+    register.add_argument("--name", default="", metavar="NAME", help="the model's name (default: the workspace's)")
     ui = command("ui", _tracking_ui, "serve MLflow's own pages on this machine", under=tracking)
     ui.add_argument("--port", type=int, default=5000)
 
@@ -419,27 +432,46 @@ def _turn(runs: Path) -> Iterator[None]:
 
 
 def _train(arguments: argparse.Namespace) -> Result:
-    from hai_core import manifest, runs, tracking
+    from hai_core import manifest, remote, runs, tracking
     from hai_core.members import config
 
     workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
-    loaded = manifest.load(arguments.manifest)
-    folder = arguments.manifest if arguments.manifest.is_dir() else arguments.manifest.parent
-    images = arguments.images or (workspace.images if workspace else Path(loaded.info["images"]))
-    chosen = config.load(arguments.config, arguments.overrides)
-    place = workspace.runs if workspace else folder.resolve().parent / "runs"
+    place = remote.manifest(arguments.manifest)
+    loaded, chosen = manifest.load(place), config.load(arguments.config, arguments.overrides)
+    beside = Path.cwd() if remote.is_url(arguments.manifest) else (place if place.is_dir() else place.parent).resolve().parent
+    images = remote.images(arguments.images, loaded.table) if arguments.images else (
+        workspace.images if workspace else Path(loaded.info["images"]))
+    folder = workspace.runs if workspace else beside / "runs"
     if arguments.trial:
-        found = runs.trial(loaded, chosen, images=images, runs=place)
+        found = runs.trial(loaded, chosen, images=images, runs=folder)
         progress.say(f"about {found['seconds'] / 3600:.2f} hours in all, at {found['images_per_second']:.1f} images a second "
                      f"(waiting for images {found['wait_share']:.0%} of the time)")
         return found
-    with _turn(place) if arguments.wait else nullcontext():
-        run = runs.train(loaded, chosen, images=images, runs=place,
-                         command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
+    with _turn(folder) if arguments.wait else nullcontext():
+        run = remote.train(loaded, chosen, images=images, runs=folder, push=arguments.push,
+                           command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
     tracking.mirror(run.path, workspace)
     metrics = run.metrics
     progress.say(f"log loss {metrics['log_loss']:.4f}, accuracy {metrics['accuracy']:.4f} (out of fold): {run.path}")
     return {"run": run.id, "path": str(run.path), **metrics}
+
+
+def _runs_push(arguments: argparse.Namespace) -> Result:
+    from hai_core import remote, runs
+
+    workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
+    run = runs.load(arguments.trained, workspace.runs if workspace else None)
+    remote.push(run, arguments.url)
+    progress.say(f"pushed {run.id} to {arguments.url}")
+    return {"run": run.id, "url": arguments.url}
+
+
+def _runs_pull(arguments: argparse.Namespace) -> Result:
+    from hai_core import remote
+
+    pulled = remote.pull(arguments.url, Workspace.open(arguments.workspace).runs)
+    progress.say(f"{count(len(pulled), 'run')} pulled" + (f": {', '.join(pulled)}" if pulled else ""))
+    return {"runs": pulled}
 
 
 def _predict(arguments: argparse.Namespace) -> Result:
@@ -491,6 +523,17 @@ def _tracking_sync(arguments: argparse.Namespace) -> Result:
     from hai_core import tracking
 
     return {"runs": tracking.sync(Workspace.open(arguments.workspace))}
+
+
+def _tracking_register(arguments: argparse.Namespace) -> Result:
+    from hai_core import runs, tracking
+
+    workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
+    run = runs.load(arguments.trained, workspace.runs if workspace else None)
+    model = tracking.register(run, workspace, arguments.name)
+    progress.say(f"version {model.version} of {model.name}; serve it with:\nMLFLOW_TRACKING_URI={shlex.quote(model.store)} "
+                 f"mlflow models serve --env-manager local -m {shlex.quote(model.uri)} --host 127.0.0.1 --port 5001")
+    return asdict(model)
 
 
 def _tracking_ui(arguments: argparse.Namespace) -> Result:

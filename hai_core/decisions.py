@@ -164,12 +164,17 @@ class Journal:
         """Put an undone batch (default: the last one undone) back, at its old place in the order. Raises as `undo` does."""
         return self._switch("redo", batch, catalog, author, note)
 
-    def export(self, path: Path) -> int:
-        """Write the whole journal as JSON Lines: batches, undo and redo, evidence, times, authors. Returns the entry count."""
+    def export(self, path: Path, until: int | None = None) -> int:
+        """Write the journal as JSON Lines: batches, undo and redo, evidence, times, authors. Returns the entry count.
+
+        `until`: as it was at that `version`.
+        """
         entries, rows = self._read()
+        entries = {id: row for id, row in entries.items() if until is None or row.number <= until}
         made: dict[str, list[Decision]] = {id: [] for id in entries}
         for row in rows:
-            made[row.batch].append(as_decision(row, entries[row.batch]))
+            if row.batch in made:
+                made[row.batch].append(as_decision(row, entries[row.batch]))
         whole = [Entry(row.id, row.kind, row.target, row.author, row.time, row.note, made[row.id]) for row in entries.values()]
         write_atomic(path, "".join(line + "\n" for line in write_lines(self._workspace, whole)))
         return len(whole)

@@ -165,6 +165,11 @@ def prepare(item: tuple[str, str], side: int) -> Pixels | str:
         image = decode(data, least_side=2 * side).image
     except UnreadableImage as error:
         return str(error)
+    return shrunk(image, side)
+
+
+def shrunk(image: Image.Image, side: int) -> Pixels:
+    """Pixels (height, width, 3) of an RGB image as the store keeps it."""
     size = _size(*image.size, side)
     if size != image.size:
         image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)

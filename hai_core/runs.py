@@ -2,6 +2,8 @@
 
     run.json           state, manifest and configuration digests, seed, versions, git commit, command, times
     config.yaml        every option, defaults written out
+    requirements.txt   every installed package; changes.diff: how the program differed from its commit, if it did
+    system.jsonl       how busy the machine was (see usage)
     manifest.csv/json  a copy of what was trained on
     members/           NAME.safetensors and NAME.json of every member
     oof.parquet        path, label, fold, and a column `p:CLASS` for each class: out-of-fold probabilities
@@ -21,9 +23,8 @@ import json
 import os
 import platform
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,16 +37,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hai_core import __version__, progress
+from hai_core import __version__, progress, provenance, usage
 from hai_core import manifest as manifests
 from hai_core.answers import Answers
 from hai_core.manifest import Manifest
 from hai_core.members import config as configurations
 from hai_core.members.config import Config
 from hai_core.records import MemberCard
-from hai_core.workspace import InputError, canonical_json, digest, lock, repository_root, write_atomic, write_table
+from hai_core.workspace import InputError, canonical_json, digest, lock, write_atomic, write_table
 
 if TYPE_CHECKING:
+    from hai_core.ensemble.direct import Predictor
     from hai_core.ensemble.predict import Expand
 
 PREFIX = "p:"  # of the probability columns in oof.parquet, so that a class called `path` or `label` does no harm
@@ -182,11 +184,17 @@ def list_runs(runs: Path) -> pd.DataFrame:
     return table.sort_values(["started", "id"], ascending=False, ignore_index=True)
 
 
-def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, command: str = "") -> Run:
+def _nothing(run: Path) -> None:
+    """What is done after a member, unless something else is asked for."""
+
+
+def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, command: str = "",
+          after_member: Callable[[Path], None] = _nothing) -> Run:
     """Train the configured ensemble on the manifest's training images, and score it on its holdout.
 
     Missing features are computed first, from the files below `images`. An unfinished run of the same manifest and
-    configuration in the folder `runs` is resumed; `command` is recorded. Raises InputError when an image has no features
+    configuration in the folder `runs` is resumed; `command` is recorded; `after_member` is called with the run's folder
+    whenever one more member is finished. Raises InputError when an image has no features
     (all such files are counted, some named), when there are too few images or classes, when the same training is
     going on in another process, or when the loss stops being a number.
     """
@@ -197,7 +205,7 @@ def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, comma
     with lock(runs / ".locks" / key[:16], f"another process is training this configuration on this manifest in {runs}"):
         run = _unfinished(runs, key) or _create(runs, key, manifest, config, prepared.fingerprints)
         with _recorded(run, command):
-            training.train_members(run.path, prepared, config)
+            training.train_members(run.path, prepared, config, after_member)
             training.write_results(run.path, prepared, config)
     return load(run.path)
 
@@ -247,6 +255,13 @@ def answer_holdout(run: Run, images: Path) -> None:
                 run.path / "holdout.parquet")
 
 
+def predictor(run: Run) -> Predictor:
+    """The run's ensemble, loaded to answer for images in memory as `predict` does for files. Raises InputError as it does."""
+    from hai_core.ensemble import direct
+
+    return direct.Predictor(run.path, run.config, run.manifest, run.info["backbones"], run._results)
+
+
 def like(predictions: pd.DataFrame, sample: pd.DataFrame, name: str | Path = "the sample file") -> pd.DataFrame:
     """`predictions` with columns and rows as in a sample submission (see `ensemble.predict.like`)."""
     from hai_core.ensemble import predict
@@ -279,11 +294,15 @@ def _create(runs: Path, key: str, manifest: Manifest, config: Config, fingerprin
         path = _free(runs / f"{now:%Y%m%d-%H%M%S}-{config.name}-{manifest.digest[:8]}")
         manifests.save(manifest, path)
     write_atomic(path / "config.yaml", config.to_yaml())
+    write_atomic(path / "requirements.txt", provenance.requirements())
+    if changes := provenance.git_diff():
+        write_atomic(path / "changes.diff", changes)
     images = int((manifest.table["split"] == manifests.TRAIN).sum())
     info = {"id": path.name, "state": RUNNING, "key": key, "manifest": manifest.digest, "config": config.digest,
             "seed": config.seed, "backbones": fingerprints, "classes": manifest.classes, "images": images,
             "holdout": len(manifest.table) - images,
-            "versions": _versions(), "machine": f"{platform.machine()}, {os.cpu_count()} cores", "git": _git_commit(),
+            "versions": provenance.versions(), "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "git": provenance.git_commit(),
             "started": now.isoformat(timespec="seconds"), "seconds": 0.0, "command": "", "error": "", "process": {}}
     _write(path, info)
     return load(path)
@@ -307,7 +326,8 @@ def _recorded(run: Run, command: str) -> Iterator[None]:
     _write(run.path, info)
     state, error = INTERRUPTED, ""
     try:
-        yield
+        with usage.recorded(run.path / "system.jsonl"):
+            yield
         state = FINISHED
     except Exception as problem:
         state, error = FAILED, f"{problem}" or type(problem).__name__
@@ -331,18 +351,3 @@ def _alive(process: dict[str, Any]) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "timm", "numpy", "scipy", "pandas", "safetensors")
-    return {"hai_core": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def _git_commit() -> str:
-    """Commit of the program's checkout, with `-dirty` where files differ from it; '' without git."""
-    try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], cwd=repository_root(),
-                              capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()

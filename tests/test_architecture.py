@@ -13,13 +13,14 @@ ROOT = Path(__file__).parent.parent / "hai_core"
 
 LEVELS: dict[str, int] = {  # module or package below hai_core; a package's modules are at its level
     "records": 0, "workspace": 0, "taxonomy": 0, "progress": 0, "database": 0, "torchvision_shim": 0, "names": 0,
+    "provenance": 1, "usage": 1,
     "pixels": 1, "tree": 1, "workers": 1, "catalog_store": 1, "catalog": 1, "rules": 1, "anchors": 1, "fold": 1, "changes": 1,
     "journal_tables": 1, "journal_lines": 1, "decision_tables": 1, "decisions": 1, "series": 1, "backbones": 1, "demo": 1,
     "embeddings": 2, "neighbors": 2, "holdout": 2, "manifest_diff": 2, "manifest_export": 2, "manifest": 2, "probabilities": 2,
     "confusions": 2, "answers": 2, "series_proposals": 2, "runtime": 2, "hamming": 2, "nearest": 2, "resized": 2,
     "findings": 3, "projection": 3, "members": 3,
     "ensemble": 4, "runs": 4, "compare": 4,
-    "tracking": 5, "jobs": 5,
+    "tracking": 5, "jobs": 5, "remote": 5,
     "cli": 6, "serving": 6, "__main__": 6,
 }
 WITHOUT_TORCH = ("catalog", "decisions", "manifest", "jobs", "demo", "confusions", "compare", "cli")

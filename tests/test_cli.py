@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import tiny
 import tiny_runs
+from tiny_runs import make_config, make_manifest, write_photos
 
-from hai_core import backbones, cli, decisions, runs
+from hai_core import backbones, cli, decisions, manifest, runs
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +81,61 @@ def test_a_labels_file_is_read_before_a_workspace_is_made(tmp_path, make_tree, c
         labels.write_text(text, encoding=encoding)
         assert sentence in refusal(capsys, "init", tmp_path / "x", "--images", images, "--labels", labels)
         assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Images below images/, a manifest of them, and a configuration that trains in a moment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(backbones, "load", lambda name, weights=None: tiny.backbone())
+    Path("tiny.yaml").write_text(make_config().to_yaml(), encoding="utf-8")
+    photos = write_photos(tmp_path / "images")
+    manifest.save(make_manifest(photos), tmp_path / "manifest")
+    return photos
+
+
+@pytest.mark.parametrize("mlflow", ["absent", "down"])
+def test_everything_but_the_mirror_works_while_mlflow_is_absent_or_down(photos, tmp_path, capsys, monkeypatch, mlflow):
+    if mlflow == "absent":
+        monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    result(capsys, "init", "w", "--images", "images", "--holdout", "0")
+    began = time.monotonic()
+    assert cli.main(["train", "--manifest", "manifest", "--config", "tiny.yaml", "-w", "w", "--json"]) == 0
+    told = capsys.readouterr()
+    assert "warning: the run is complete, but was not mirrored to MLflow" in told.err
+    run = json.loads(told.out)["run"]
+    assert result(capsys, "predict", "--run", run, "-w", "w", "--images", "images", "--out", "p.csv")["images"] == len(photos)
+    photos.rename(columns={"path": "file"}).to_csv("l.csv", index=False)
+    assert result(capsys, "evaluate", "--predictions", "p.csv", "--labels", "l.csv")["n"] == len(photos)
+    assert refusal(capsys, "tracking", "sync", "-w", "w").startswith("error: MLflow is not available: ")
+    assert refusal(capsys, "tracking", "register", "-w", "w", "--run", run).startswith("error: MLflow is not available: ")
+    assert "MLflow" in refusal(capsys, "tracking", "ui", "-w", "w")
+    assert time.monotonic() - began < 60
+
+
+def test_a_run_is_registered_under_the_workspaces_name_and_how_to_serve_it_is_said(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    result(capsys, "init", "w", "--images", "images", "--holdout", "0")
+    run = result(capsys, "train", "--manifest", "manifest", "--config", "tiny.yaml", "-w", "w")["run"]
+    assert cli.main(["tracking", "register", "-w", "w", "--run", run, "--json"]) == 0
+    told = capsys.readouterr()
+    store = f"sqlite:///{tmp_path / 'w' / 'mlflow.db'}"
+    assert json.loads(told.out) == {"name": "w", "version": "1", "uri": "models:/w/1", "store": store}
+    assert f"MLFLOW_TRACKING_URI={store} mlflow models serve --env-manager local -m models:/w/1 " in told.err
+    assert "there is no run nothing" in refusal(capsys, "tracking", "register", "-w", "w", "--run", "nothing")
+
+
+def test_runs_go_to_a_folder_and_come_from_it(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    for name in ("w", "v"):
+        result(capsys, "init", name, "--images", "images", "--holdout", "0")
+    run = result(capsys, "train", "--manifest", "manifest", "--config", "tiny.yaml", "-w", "w")["run"]
+    url = f"file://{tmp_path}/사본 1"
+    assert result(capsys, "runs", "push", "-w", "w", "--run", run, url) == {"run": run, "url": url}
+    assert result(capsys, "runs", "pull", "-w", "v", url) == {"runs": [run]}
+    there, here = (tmp_path / name / "runs" / run for name in ("v", "w"))
+    assert (there / "oof.parquet").read_bytes() == (here / "oof.parquet").read_bytes()
 
 
 def test_relink_refuses_a_folder_of_other_images(workspace, tmp_path, make_tree, capsys):

@@ -23,7 +23,8 @@ from hai_core.probabilities import softmax
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     backbone = tiny.small()
-    monkeypatch.setattr(backbones, "load", lambda name: backbone)
+    for loader in ("load", "untrained"):
+        monkeypatch.setattr(backbones, loader, lambda name: backbone)
     return write_photos(tmp_path / "images")
 
 
@@ -45,6 +46,17 @@ def test_a_run_has_the_records_of_any_run_and_predicts_as_its_members_do(photos,
         expected += card.weight * softmax(logits(member, views), card.temperature)
     table = runs.predict(trained, tmp_path / "images").set_index("file").loc[photos["path"]]
     assert np.allclose(table[CLASSES[0]], expected[:, 0])
+    assert trained.holdout_answers is not None
+    served = runs.predictor(trained)
+    answers = served([served.crops((tmp_path / "images" / path).read_bytes()) for path in photos["path"]])
+    assert np.allclose(table[served.names].to_numpy(), answers, atol=1e-6)
+
+
+def test_prediction_needs_no_weights_but_the_members_own(photos, tmp_path, monkeypatch):
+    trained = train_in(tmp_path, photos)
+    before = runs.predict(trained, tmp_path / "images")
+    monkeypatch.setattr(backbones, "load", lambda name: pytest.fail("the backbone's pretrained weights were asked for"))
+    assert runs.predict(trained, tmp_path / "images").equals(before)
 
 
 def test_an_image_that_cannot_be_used_is_named_before_anything_is_trained(photos, tmp_path):

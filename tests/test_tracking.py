@@ -1,13 +1,19 @@
 import builtins
+import json
 import os
 import shutil
 import time
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import tiny
 from tiny_runs import make_config, make_manifest, write_photos
 
-from hai_core import backbones, progress, runs, tracking
+from hai_core import backbones, catalog, manifest, progress, runs, tracking, usage
+from hai_core.decisions import Journal
+from hai_core.journal_lines import read_lines
+from hai_core.records import Decision
 from hai_core.workspace import InputError, Workspace
 
 NAME = "wörk 일 'x'"
@@ -66,6 +72,42 @@ def test_the_parent_holds_parameters_figures_and_the_manifest(mirrored):
     [dataset] = parent.inputs.dataset_inputs
     assert run.info["manifest"].startswith(dataset.dataset.digest)
     assert parent.data.tags["hai.manifest"] == run.info["manifest"]
+
+
+def test_system_metrics_commit_and_requirements_are_there(mirrored):
+    workspace, run = mirrored
+    parent = next(known for known in all_runs(workspace) if known.info.run_name == run.id)
+    [line] = usage.read(run.path / "system.jsonl")
+    assert parent.data.metrics["system/cpu_utilization_percentage"] == line["cpu_utilization_percentage"]
+    assert parent.data.metrics["system/system_memory_usage_percentage"] == line["system_memory_usage_percentage"]
+    commit = run.info["git"].removesuffix("-dirty")
+    assert parent.data.tags["mlflow.source.git.commit"] == commit
+    assert parent.data.tags["mlflow.source.git.dirty"] == ("true" if run.info["git"].endswith("-dirty") else "false")
+    names = {file.path for file in client_of(workspace).list_artifacts(parent.info.run_id)}
+    assert "requirements.txt" in names
+    assert ("changes.diff" in names) == run.info["git"].endswith("-dirty")
+
+
+def test_the_decisions_that_made_the_manifest_are_with_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(backbones, "load", lambda name: tiny.backbone())
+    write_photos(tmp_path / "images")
+    workspace = Workspace.create(tmp_path / NAME, tmp_path / "images")
+    catalog.index(workspace)
+    table, journal = catalog.load(workspace), Journal(workspace)
+    first, second = (Decision(action="exclude", path=table["path"][row]) for row in (0, 1))
+    journal.append([first], table, author="지민")
+    built, _ = manifest.build_for(workspace, pd.DataFrame(columns=["path", "group"]))
+    run = runs.train(built, make_config(), images=tmp_path / "images", runs=workspace.runs)
+    journal.append([second], table, author="지민")
+    assert tracking.mirror(run.path, workspace)
+    parent = next(known for known in all_runs(workspace) if known.info.run_name == run.id)
+    file = client_of(workspace).download_artifacts(parent.info.run_id, "manifest/decisions.jsonl", str(tmp_path))
+    [entry] = read_lines(Path(file))
+    assert [decision.path for decision in entry.decisions] == [first.path]
+    assert parent.data.tags["hai.decisions"] == "1 live decision, up to version 1 of the journal"
+    [dataset] = parent.inputs.dataset_inputs
+    assert json.loads(dataset.dataset.profile)["decisions"]["last"] == 1
 
 
 def test_the_artefacts_are_there(mirrored):
@@ -154,5 +196,11 @@ def test_a_damaged_store_is_a_warning(mirrored, heard, tmp_path):
     assert len(heard) == 1
 
 
-def test_no_telemetry(mirrored):
+def test_no_telemetry_and_nothing_on_standard_output(mirrored, capsys):
+    workspace, run = mirrored
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    parent = next(known for known in all_runs(workspace) if known.info.run_name == run.id)
+    client = client_of(workspace)._tracking_client
+    client.tracking_uri = "http://a-server"  # only then does MLflow print where a run is
+    client._log_url(parent.info.run_id)
+    assert capsys.readouterr().out == ""

@@ -59,7 +59,7 @@ def main(images: str, out: str, seconds: str, mode: str = "frozen") -> None:
     """Train with a pause after every epoch, or, fine-tuning, before every step."""
     if mode == "finetune":
         backbone = tiny.small()
-        backbones.load = lambda name: backbone
+        backbones.load = backbones.untrained = lambda name: backbone
         fine_tune_slowly(float(seconds))
         photos = write_photos(Path(images))
         print("ready", flush=True)

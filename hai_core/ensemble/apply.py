@@ -61,7 +61,8 @@ def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dic
     """The table of `runs.predict`."""
     if count is not None:
         tta.views(count)
-    check_fingerprints(fingerprints)
+    if config.mode == "frozen":  # fine-tuned members have all weights
+        check_fingerprints(fingerprints)
     voting = ensemble(run, config, results, len(manifest.classes), count)
     files = catalogs.scan(images, catalogs.folder_store(images))
     readable = files[files["status"] == OK]
@@ -72,7 +73,7 @@ def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dic
     final = np.tile(priors, (len(files), 1))
     if len(readable):
         final[files["path"].isin(readable["path"]).to_numpy()] = voting(readable["sha256"].tolist())
-    names, probabilities = expand(final, manifest.classes, manifest.mapping, _original_counts(manifest), how)
+    names, probabilities = expand(final, manifest.classes, manifest.mapping, original_counts(manifest), how)
     return table(files["path"].tolist(), names, probabilities)
 
 
@@ -80,7 +81,8 @@ def holdout(run: Path, config: Config, manifest: Manifest, fingerprints: dict[st
             images: Path) -> pd.DataFrame:
     """The table of `answered` for the holdout of a manifest. Missing features are computed first, from the files below
     `images`; raises InputError when one of them is gone or was changed."""
-    check_fingerprints(fingerprints)
+    if config.mode == "frozen":  # fine-tuned members have all weights
+        check_fingerprints(fingerprints)
     table = manifest.table[manifest.table["split"] != TRAIN].reset_index(drop=True)
     voting = ensemble(run, config, results, len(manifest.classes))
     without = features.ensure(images, table, config, voting.views)
@@ -123,7 +125,7 @@ def _shares(manifest: Manifest) -> npt.NDArray[np.float64]:
     return np.asarray(counts / counts.sum())
 
 
-def _original_counts(manifest: Manifest) -> dict[str, int]:
+def original_counts(manifest: Manifest) -> dict[str, int]:
     """Training images by original class, without those that were relabelled into another class."""
     train = manifest.table[manifest.table["split"] == TRAIN]
     kept = train["original_label"].map(manifest.mapping) == train["label"]

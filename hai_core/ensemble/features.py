@@ -15,6 +15,7 @@ from hai_core.members.config import Config
 from hai_core.members.data import Array, side_by_side
 from hai_core.members.images import ImageView, plain_transform
 from hai_core.members.network import data_config, stored_side
+from hai_core.resized import Pixels
 
 
 def ensure(images: Path, table: pd.DataFrame, config: Config, views: Sequence[View]) -> pd.DataFrame:
@@ -24,8 +25,8 @@ def ensure(images: Path, table: pd.DataFrame, config: Config, views: Sequence[Vi
     """
     if config.mode == "frozen":
         return _ensure_features(images, table, config.backbones, views)
-    sides = sorted({_side(config, name) for name in config.backbones})
-    without = pd.concat([resized.ensure(images, table, side) for side in sides])
+    sides = sorted({side(config, name) for name in config.backbones})
+    without = pd.concat([resized.ensure(images, table, one) for one in sides])
     return without.drop_duplicates("path")
 
 
@@ -33,22 +34,33 @@ def of_recipe(config: Config, sha256: Sequence[str], recipe: Sequence[str], view
     """What the recipe's members take, view by view: features (N, D), its backbones side by side (see `side_by_side`), or
     images."""
     if config.mode == "frozen":
-        own_length = config.adaface is not None and config.whiten is None
-        return [side_by_side([embeddings.load(sha256, backbone, view=view) for backbone in recipe], own_length)
+        return [side_by_side([embeddings.load(sha256, backbone, view=view) for backbone in recipe], own_length(config))
                 for view in views]
+    return image_views(config, recipe, stored(config, sha256, recipe), views)
+
+
+def image_views(config: Config, recipe: Sequence[str], images: Sequence[Pixels] | resized.Resized,
+                views: Sequence[View]) -> list[Array | ImageView]:
+    """What a fine-tuned recipe's members take of resized images, view by view."""
     [name] = recipe
-    stored, transform = resized.open_(sha256, _side(config, name)), plain_transform(data_config(config, backbones.load(name)))
-    return [ImageView(stored, np.arange(len(stored)), transform, view) for view in views]
+    transform = plain_transform(data_config(config, backbones.untrained(name)))
+    return [ImageView(images, np.arange(len(images)), transform, view) for view in views]
 
 
 def stored(config: Config, sha256: Sequence[str], recipe: Sequence[str]) -> resized.Resized:
     """The resized images that a fine-tuned recipe learns from."""
     [name] = recipe
-    return resized.open_(sha256, _side(config, name))
+    return resized.open_(sha256, side(config, name))
 
 
-def _side(config: Config, backbone: str) -> int:
-    return stored_side(data_config(config, backbones.load(backbone)))
+def side(config: Config, backbone: str) -> int:
+    """Short side of the resized images of a fine-tuned backbone, in pixels."""
+    return stored_side(data_config(config, backbones.untrained(backbone)))
+
+
+def own_length(config: Config) -> bool:
+    """Whether members read an image's feature norm (see `side_by_side`)."""
+    return config.adaface is not None and config.whiten is None
 
 
 def _ensure_features(images: Path, table: pd.DataFrame, names: Iterable[str], views: Sequence[View]) -> pd.DataFrame:

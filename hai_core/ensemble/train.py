@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -74,15 +74,15 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
     return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
 
 
-def train_members(run: Path, prepared: Prepared, config: Config) -> None:
-    """Train every member that `run/members` does not hold yet.
+def train_members(run: Path, prepared: Prepared, config: Config, after_member: Callable[[Path], None]) -> None:
+    """Train every member that `run/members` does not hold yet; after each, `after_member(run)`.
 
     Those of features side by side, one thread each: this keeps all cores busy without waiting for each other, and the result
     does not depend on their number. Fine-tuned ones after each other, since each has all devices.
     """
     folder = run / "members"
     if config.mode == "finetune":
-        _fine_tune(folder, prepared, config)
+        _fine_tune(folder, prepared, config, partial(after_member, run))
         return
     with progress.track("Training", len(config.members) * config.epochs, "epochs") as bar:
         for number, recipe in enumerate(config.recipes):
@@ -92,15 +92,16 @@ def train_members(run: Path, prepared: Prepared, config: Config) -> None:
             if todo:
                 views = features.of_recipe(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
                 data = FrozenData([view for view in views if isinstance(view, np.ndarray)], prepared.labels)
-                _train_folds(folder, todo, number, data, prepared, config, _Told(bar))
+                _train_folds(folder, todo, number, data, prepared, config, _Told(bar), partial(after_member, run))
 
 
-def _fine_tune(folder: Path, prepared: Prepared, config: Config) -> None:
+def _fine_tune(folder: Path, prepared: Prepared, config: Config, finished: Callable[[], None]) -> None:
     from hai_core.members.finetune import fit_member
 
     for task in _tasks(folder, prepared, config):
         if store.fields_of(folder, task.name) is None:
             fit_member(task)
+            finished()
 
 
 def _tasks(folder: Path, prepared: Prepared, config: Config) -> Iterator[Task]:
@@ -150,7 +151,7 @@ class _Told:
 
 
 def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenData, prepared: Prepared, config: Config,
-                 tell: _Told) -> None:
+                 tell: _Told, finished: Callable[[], None]) -> None:
     threads = torch.get_num_threads()
     at_once = max(1, min(cores(), len(todo), MEMORY // (2 * data.features.nbytes)))  # each keeps a whitened copy, and makes it
     with ThreadPoolExecutor(at_once, initializer=partial(torch.set_num_threads, 1)) as pool:
@@ -159,6 +160,7 @@ def _train_folds(folder: Path, todo: dict[str, int], number: int, data: FrozenDa
         try:
             for done in as_completed(running):
                 done.result()
+                finished()
         finally:
             tell.stopped = True
             pool.shutdown(cancel_futures=True)

@@ -215,8 +215,9 @@ class _Training:
     def __init__(self, fabric: Fabric, task: Task, resume: bool = True) -> None:
         self.fabric, self.task, self.config, self.options = fabric, task, task.config, task.options
         self.plan = Plan(task, fabric.global_rank, fabric.world_size)
-        seed_all(task.seed)
-        self.member = FinetunedMember(task.config, backbones.load(task.recipe), task.n_classes)
+        backbone = backbones.load(task.recipe)
+        seed_all(task.seed)  # after the backbone was loaded, which draws numbers where it was not loaded before
+        self.member = FinetunedMember(task.config, backbone, task.n_classes)
         gpu = fabric.device.type == "cuda"
         if gpu and fabric.world_size > 1:
             self.member = nn.SyncBatchNorm.convert_sync_batchnorm(self.member)  # type: ignore[no-untyped-call]

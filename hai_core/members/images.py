@@ -22,7 +22,7 @@ from hai_core.backbones import timm
 from hai_core.embeddings import View
 from hai_core.members.config import FinetuneOptions
 from hai_core.members.data import Rows
-from hai_core.resized import Resized
+from hai_core.resized import Pixels, Resized
 from hai_core.workers import cores
 
 Transform = Callable[[Image.Image], Any]  # RGB -> uint8 (3, H, W), a tensor or an array
@@ -35,7 +35,7 @@ AHEAD = 4  # batches that each of them prepares ahead
 class ImageView:
     """Images as validation and prediction see them: resized, the middle cut out, perhaps mirrored."""
 
-    def __init__(self, stored: Resized, rows: Rows, transform: Transform, view: View) -> None:
+    def __init__(self, stored: Sequence[Pixels] | Resized, rows: Rows, transform: Transform, view: View) -> None:
         self._stored, self._rows, self._transform, self._view = stored, rows, transform, view
 
     def __len__(self) -> int:

@@ -51,8 +51,11 @@ def load(folder: Path, name: str, config: Config, n_classes: int) -> nn.Module:
     fields = fields_of(folder, name)
     if fields is None:
         raise InputError(f"{folder} has no trained member {name}")
-    member: nn.Module = FinetunedMember(config, backbones.load(fields["recipe"]), n_classes) if config.mode == "finetune" else \
-        FrozenMember(config, fields["in_features"], n_classes)
+    member: nn.Module
+    if config.mode == "finetune":
+        member = FinetunedMember(config, backbones.untrained(fields["recipe"]), n_classes)
+    else:
+        member = FrozenMember(config, fields["in_features"], n_classes)
     member.load_state_dict(safetensors.torch.load(_weights(folder, fields)))
     if config.mode == "finetune" and torch.cuda.is_available():
         member.cuda()

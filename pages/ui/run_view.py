@@ -155,4 +155,4 @@ def draw_mlflow(workspace: Workspace) -> None:
             st.link_button(say("training.mlflow_open"), f"http://127.0.0.1:{MLFLOW_PORT}", icon=":material/open_in_new:")
         else:
             start_button(say("training.mlflow_start"), workspace, argv, key="training.mlflow", primary=False)
-        job_panel(workspace, "tracking", ended=0, key="training.mlflow-jobs")
+        job_panel(workspace, "tracking", done=False, key="training.mlflow-jobs")

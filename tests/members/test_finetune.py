@@ -41,7 +41,8 @@ def photos(tmp_path_factory):
 def task(photos, tmp_path, monkeypatch):
     """Function (**values, finetune options in `finetune`) -> Task on the photos, a quarter of them for validation."""
     backbone = tiny.small()
-    monkeypatch.setattr(backbones, "load", lambda name: backbone)
+    for loader in ("load", "untrained"):
+        monkeypatch.setattr(backbones, loader, lambda name: backbone)
     table, stored = photos
     labels = table["label"].astype("category").cat.codes.to_numpy(np.int64)
     rows = np.random.default_rng(0).permutation(len(table))

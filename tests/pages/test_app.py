@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -31,6 +33,20 @@ def test_without_a_workspace_the_welcome_offers_the_demo_and_own_photos(app):
     assert not app.exception
     assert app.title[0].value == "Clean photos, better classifiers"
     assert app.button(key="open-demo").label == "Open the demo"
+
+
+PAGES = sorted(file.stem for file in (repository_root() / "pages").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("mlflow", ["absent", "down"])
+def test_every_page_opens_whether_mlflow_is_absent_or_down(name, mlflow, open_page, trained, monkeypatch):
+    if mlflow == "absent":
+        monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    page = open_page(name)
+    assert not page.exception
+    assert page.title
 
 
 def test_one_click_makes_the_demo_workspace_and_starts_its_job(app, started, tmp_path):

@@ -168,3 +168,15 @@ def test_the_same_training_is_offered_on_the_newest_manifest(open_page, workspac
     page.button(key="training.again").click().run()
     assert started == [["train", "--manifest", str(folder), "--config", str(trained.path / "config.yaml"), "-w",
                         str(workspace.root), "--wait"]]
+
+
+def test_why_mlflows_pages_did_not_start_is_shown(open_page, trained, workspace):
+    folder = workspace.jobs / "20260101-000000-abcdef"
+    folder.mkdir(parents=True)
+    (folder / "exit.json").write_text(json.dumps({"code": 2, "result": None}))
+    (folder / "log.txt").write_text("MLflow is not available\n")
+    with jobs._engine(workspace).begin() as connection:
+        connection.execute(jobs._jobs.insert().values(
+            id=folder.name, workspace=workspace.id, host="here", argv='["tracking", "ui"]', pid=0, created=0.0,
+            started="2026-01-01T00:00:00+00:00"))
+    assert "MLflow is not available" in words(open_page("training"))
