@@ -17,7 +17,7 @@ import torch
 
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
-from hai_core.ensemble import combine, features, tta
+from hai_core.ensemble import combine, features, hierarchy, tta
 from hai_core.ensemble.apply import ensemble, recipe_views
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
@@ -27,7 +27,6 @@ from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
-from hai_core.probabilities import log_loss
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
@@ -38,12 +37,14 @@ MEMORY = 4 << 30  # bytes that members training at the same time may use
 
 @dataclass(frozen=True)
 class Prepared:
-    """What members learn from: the manifest's rows, all features computed. `labels` (N,), `folds` (N,) are of `train`."""
+    """What members learn from: the manifest's rows, all features computed. `labels` (N,), `folds` (N,) are of `train`,
+    `series` (K,) numbers the series of `classes`."""
 
     classes: list[str]
     train: pd.DataFrame
     holdout: pd.DataFrame
     labels: npt.NDArray[np.int64]
+    series: npt.NDArray[np.intp]
     folds: npt.NDArray[np.int8]
     views: tuple[View, ...]
     fingerprints: dict[str, str]  # backbone -> its weights
@@ -53,6 +54,10 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
     """Check that the manifest can be trained on, deal the folds, compute missing features. Raises InputError."""
     if len(manifest.classes) < 2:
         raise InputError(f"training needs at least two classes; the manifest has {len(manifest.classes)}")
+    series = hierarchy.numbered(manifest.classes, manifest.series)
+    if config.hierarchy == "series" and len(np.unique(series)) == len(series):
+        raise InputError("hierarchy is series, but no two classes of the manifest are of one series; put classes into series "
+                         "on the Classes page, or set hierarchy to none or best")
     train = manifest.table[manifest.table["split"] == TRAIN].reset_index(drop=True)
     holdout = manifest.table[manifest.table["split"] != TRAIN].reset_index(drop=True)
     labels = pd.Index(manifest.classes).get_indexer(pd.Index(train["label"])).astype(np.int64)
@@ -66,7 +71,7 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
         more = ", ..." if len(without) > NAMED else ""
         raise InputError(f"{len(without)} images of the manifest have no features: {named}{more}; "
                          "bring them back, or index again and build a new manifest")
-    return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
+    return Prepared(manifest.classes, train, holdout, labels, series, dealt, views, fingerprints)
 
 
 def train_members(run: Path, prepared: Prepared, config: Config) -> None:
@@ -128,13 +133,12 @@ def write_results(run: Path, prepared: Prepared, config: Config) -> None:
     """Every table and figure of the run, from the members as they are on disk."""
     answers, one_view = _out_of_fold(run, prepared, config)
     recipes = [recipe_name(recipe) for recipe in config.recipes]
-    found = outcome(answers, prepared.labels, prepared.folds, recipes)
+    plans = combine.plans(config.weights, config.calibration, config.hierarchy, len(recipes), prepared.series)
+    found = outcome(answers, prepared.labels, prepared.folds, recipes, plans=plans, series=prepared.series,
+                    one_view=one_view if len(prepared.views) > 1 else None)
     results: dict[str, Any] = {
-        "metrics": found.metrics, "temperature": found.combination.temperature, "views": len(prepared.views),
-        "recipes": found.recipes, "members": _cards(run, prepared, config, answers, found)}
-    if len(prepared.views) > 1:
-        alone = combine.cross_fitted(one_view, prepared.labels, prepared.folds)
-        found.metrics["log_loss_one_view"] = log_loss(alone, prepared.labels)
+        "metrics": found.metrics, **found.combination.fields(), "views": len(prepared.views), "recipes": found.recipes,
+        "members": _cards(run, prepared, config, answers, found), "plans": found.plans, "effects": found.effects}
     found.metrics.update(_holdout_scores(run, prepared, config, results))
     columns = pd.DataFrame(found.probabilities, columns=[f"p:{name}" for name in prepared.classes])
     oof = prepared.train[["path", "label"]].assign(fold=prepared.folds)
@@ -161,7 +165,8 @@ def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDA
 
 def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[np.float32],
            found: Outcome) -> list[dict[str, Any]]:
-    losses, weights = member_weights(answers, prepared.labels, prepared.folds, found.combination)
+    losses, weights = member_weights(answers, prepared.labels, prepared.folds, found.combination,
+                                     found.plan.weights)
     cards = []
     for name, recipe, fold in config.members:
         number, here = config.recipes.index(recipe), prepared.folds == fold
