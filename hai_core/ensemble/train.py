@@ -129,8 +129,8 @@ def _train_member(folder: Path, name: str, number: int, fold: int, data: FrozenD
                n_train=len(train), n_validation=len(validation))
 
 
-def write_results(run: Path, prepared: Prepared, config: Config) -> None:
-    """Every table and figure of the run, from the members as they are on disk."""
+def write_results(run: Path, prepared: Prepared, config: Config) -> dict[str, Any]:
+    """Every table and figure of the run, from the members as they are on disk; returns what is in metrics.json."""
     answers, one_view = _out_of_fold(run, prepared, config)
     recipes = [recipe_name(recipe) for recipe in config.recipes]
     plans = combine.plans(config.weights, config.calibration, config.hierarchy, len(recipes), prepared.series)
@@ -147,6 +147,7 @@ def write_results(run: Path, prepared: Prepared, config: Config) -> None:
     write_table(confusions.pairs(prepared.labels, found.probabilities, prepared.classes), run / "confusion.parquet")
     write_table(found.reliability, run / "reliability.parquet")
     write_atomic(run / "metrics.json", json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    return results
 
 
 def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

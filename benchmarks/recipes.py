@@ -1,0 +1,142 @@
+"""What each choice of a recipe adds or costs on a folder of photos, out of fold and on test images, over seeds.
+
+    python -m benchmarks.recipes TRAIN --test DIR --labels L.csv [--seeds 3] [--out docs/benchmarks/recipes.csv]
+
+TRAIN holds a folder a class. Each variant is `default` with the options named beside it in VARIANTS; variants that only combine
+otherwise share their trained members. Series are the names' first words. The rival is scikit-learn's logistic regression on the
+packaged backbones' L2-normalised features side by side, C by 3-fold cross-validated log loss: it has no seed, and is run once.
+Choose by the columns out of fold; the test columns only tell how it went. Trained members stay below cache/recipes, so that a
+second call only combines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from benchmarks.logistic_regression import GRID, features
+from hai_core import catalog as catalogs
+from hai_core import manifest as manifests
+from hai_core import series_proposals
+from hai_core.ensemble import train as training
+from hai_core.ensemble.apply import ensemble
+from hai_core.ensemble.calibrate import ece
+from hai_core.ensemble.features import ensure
+from hai_core.ensemble.outcome import scores
+from hai_core.fold import fold
+from hai_core.manifest import Manifest
+from hai_core.members import config as configurations
+from hai_core.workspace import cache_root, digest, read_table
+
+L0, L1, L2 = (f"tf_efficientnet_lite{number}" for number in range(3))
+ONE, THREE = f"recipes=[[{L0},{L1},{L2}]]", f"recipes=[[{L0}],[{L1}],[{L2}]]"
+PAIRS = f"recipes=[[{L0},{L1}],[{L0},{L2}],[{L1},{L2}]]"
+ADAFACE = ("head=adaface", "adaface.m=0.1", "adaface.s=32", "learning_rate=0.001")
+VARIANTS: dict[str, tuple[str, ...]] = {  # name -> what differs from `default`
+    "default": (),
+    "three backbones side by side": (ONE,),
+    "focal": (ONE, "loss=focal"),
+    "ce+focal": (ONE, "loss=ce+focal"),
+    "adaface, ce": (ONE, *ADAFACE),
+    "adaface, ce+focal": (ONE, *ADAFACE, "loss=ce+focal"),
+    "no SWA": (ONE, "swa_start="),
+    "mirror": (ONE, "mirror=true"),
+    "hierarchy": (ONE, "hierarchy=series"),
+    "calibration by series": (ONE, "calibration=groups"),
+    "three recipes, uniform": (THREE, "weights=uniform"),
+    "three recipes, inverse log loss": (THREE, "weights=inverse_log_loss"),
+    "three recipes, optimised": (THREE, "weights=optimised"),
+    "pairs, uniform": (PAIRS, "weights=uniform"),
+    "pairs, inverse log loss": (PAIRS, "weights=inverse_log_loss"),
+    "pairs, optimised": (PAIRS, "weights=optimised"),
+    "pairs, mirror, best": (PAIRS, "mirror=true", "hierarchy=best"),
+    "careful": ("careful",),
+    "adaface preset": ("adaface",),
+    "quick": ("quick",),
+}
+COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "log_loss_one_view", "gain", "gain_low", "gain_high", "hierarchy",
+           "test_log_loss", "test_accuracy", "test_ece", "seconds"]
+
+
+def frozen(images: Path) -> Manifest:
+    """The manifest of all readable photos as they are; series from the first words of the names."""
+    catalog = catalogs.scan(images, catalogs.folder_store(images))
+    made = manifests.build(catalog, fold(catalog, []))
+    return Manifest(made.table, made.classes, made.mapping, series_proposals.by_names(made.classes, 1))
+
+
+def measured(manifest: Manifest, images: Path, test: pd.DataFrame, options: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """A row of COLUMNS: out of fold, and on the test images by what would ship."""
+    preset, changes = ("default", options) if not options or "=" in options[0] else (options[0], options[1:])
+    config = configurations.load(preset, [*changes, f"seed={seed}"])
+    prepared = training.prepare(manifest, config, images)
+    same = {"name", "weights", "calibration", "hierarchy"}  # what does not change the members
+    folder = cache_root() / "recipes" / digest((manifest.digest + config.model_dump_json(exclude=same)).encode())[:12]
+    began = time.monotonic()
+    training.train_members(folder, prepared, config)
+    seconds = time.monotonic() - began
+    results = training.write_results(folder, prepared, config)
+    voting = ensemble(folder, config, results, len(manifest.classes))
+    answers, labels = voting(test["sha256"].tolist()), pd.Index(manifest.classes).get_indexer(pd.Index(test["label"]))
+    effects = {row["part"]: row for row in results["effects"]}
+    best = effects.get("recipes", {})
+    return results["metrics"] | {f"test_{name}": value for name, value in scores(answers, labels).items()} | {
+        "test_ece": ece(answers, labels), "gain": best.get("gain"), "gain_low": best.get("low"), "gain_high": best.get("high"),
+        "hierarchy": effects.get("hierarchy", {}).get("gain"), "seconds": seconds}
+
+
+def rival(manifest: Manifest, images: Path, test: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Logistic regression on the three packaged backbones, on the same test images."""
+    train = manifest.table.assign(file=[str(place) for place in catalogs.locate(images, manifest.table["path"].tolist())])
+    began = time.monotonic()
+    search = GridSearchCV(LogisticRegression(max_iter=2000), {"C": GRID}, scoring="neg_log_loss", cv=3, n_jobs=1)
+    search.fit(features(images, train, [L0, L1, L2]), train["label"])
+    answers = search.predict_proba(features(folder, test, [L0, L1, L2]))
+    labels = pd.Index(search.classes_).get_indexer(pd.Index(test["label"]))
+    return {f"test_{name}": value for name, value in scores(answers, labels).items()} | {
+        "test_ece": ece(answers, labels), "seconds": time.monotonic() - began, "C": search.best_params_["C"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=[*VARIANTS, "logistic regression"])
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    manifest = frozen(arguments.images)
+    test = catalogs.scan(arguments.test, catalogs.folder_store(arguments.test)).drop(columns="label").merge(
+        read_table(arguments.labels, ("file", "label")).rename(columns={"file": "path"}), on="path")
+    ensure(arguments.test, test, [L0, L1, L2], ("center", "mirror"))
+    rows = []
+    for name in arguments.only or [*VARIANTS, "logistic regression"]:
+        for seed in range(1 if name == "logistic regression" else arguments.seeds):
+            found = rival(manifest, arguments.images, test, arguments.test) if name == "logistic regression" else measured(
+                manifest, arguments.images, test, VARIANTS[name], seed)
+            rows.append({"variant": name, "seed": seed} | {column: found.get(column) for column in COLUMNS})
+            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1), flush=True)
+    table = pd.DataFrame(rows)
+    if arguments.out:
+        table.to_csv(arguments.out, index=False, float_format="%.6g")
+    print(summary(table).to_string())
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread (greatest less least) over the seeds, and the ratio of test log losses to the rival's."""
+    of_variant = table.groupby("variant", sort=False)[["log_loss", "accuracy", "ece", "test_log_loss", "test_accuracy"]]
+    found = of_variant.mean().join(of_variant.agg(np.ptp)[["log_loss", "test_log_loss"]].add_suffix("_spread"))
+    theirs = found["test_log_loss"].get("logistic regression", np.nan)
+    return found.assign(ratio=found["test_log_loss"] / theirs).round(4)
+
+
+if __name__ == "__main__":
+    main()
