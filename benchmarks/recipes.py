@@ -1,8 +1,8 @@
 """What each choice of a recipe adds or costs on a folder of photos, out of fold and on test images, over seeds.
 
-    python -m benchmarks.recipes TRAIN --test DIR --labels L.csv [--seeds 3] [--out docs/benchmarks/recipes.csv]
+    python -m benchmarks.recipes IMAGES --test DIR --labels L.csv [--seeds 3] [--out docs/benchmarks/recipes.csv]
 
-TRAIN holds a folder a class. Each variant is `default` with the options named beside it in VARIANTS; variants that only combine
+IMAGES holds a folder a class. Each variant is a preset with the options beside it in VARIANTS; variants that only combine
 otherwise share their trained members. Series are the names' first words. The rival is scikit-learn's logistic regression on the
 packaged backbones' L2-normalised features side by side, C by 3-fold cross-validated log loss: it has no seed, and is run once.
 Choose by the columns out of fold; the test columns only tell how it went. Trained members stay below cache/recipes, so that a
@@ -39,27 +39,28 @@ L0, L1, L2 = (f"tf_efficientnet_lite{number}" for number in range(3))
 ONE, THREE = f"recipes=[[{L0},{L1},{L2}]]", f"recipes=[[{L0}],[{L1}],[{L2}]]"
 PAIRS = f"recipes=[[{L0},{L1}],[{L0},{L2}],[{L1},{L2}]]"
 ADAFACE = ("head=adaface", "adaface.m=0.1", "adaface.s=32", "learning_rate=0.001")
-VARIANTS: dict[str, tuple[str, ...]] = {  # name -> what differs from `default`
-    "default": (),
-    "three backbones side by side": (ONE,),
-    "focal": (ONE, "loss=focal"),
-    "ce+focal": (ONE, "loss=ce+focal"),
-    "adaface, ce": (ONE, *ADAFACE),
-    "adaface, ce+focal": (ONE, *ADAFACE, "loss=ce+focal"),
-    "no SWA": (ONE, "swa_start="),
-    "mirror": (ONE, "mirror=true"),
-    "hierarchy": (ONE, "hierarchy=series"),
-    "calibration by series": (ONE, "calibration=groups"),
-    "three recipes, uniform": (THREE, "weights=uniform"),
-    "three recipes, inverse log loss": (THREE, "weights=inverse_log_loss"),
-    "three recipes, optimised": (THREE, "weights=optimised"),
-    "pairs, uniform": (PAIRS, "weights=uniform"),
-    "pairs, inverse log loss": (PAIRS, "weights=inverse_log_loss"),
-    "pairs, optimised": (PAIRS, "weights=optimised"),
-    "pairs, mirror, best": (PAIRS, "mirror=true", "hierarchy=best"),
-    "careful": ("careful",),
-    "adaface preset": ("adaface",),
+VARIANTS: dict[str, tuple[str, ...]] = {  # name -> preset, and what differs from it
     "quick": ("quick",),
+    "default": ("default",),
+    "careful": ("careful",),
+    "adaface": ("adaface",),
+    "three backbones side by side": ("default", ONE),
+    "focal": ("default", ONE, "loss=focal"),
+    "ce+focal": ("default", ONE, "loss=ce+focal"),
+    "adaface, ce": ("default", ONE, *ADAFACE),
+    "adaface, ce+focal": ("default", ONE, *ADAFACE, "loss=ce+focal"),
+    "no SWA": ("default", ONE, "swa_start="),
+    "mirror": ("default", ONE, "mirror=true"),
+    "hierarchy": ("default", ONE, "hierarchy=series"),
+    "factors by series": ("default", ONE, "calibration=groups"),
+    "three recipes, uniform": ("default", THREE, "weights=uniform"),
+    "three recipes, inverse log loss": ("default", THREE, "weights=inverse_log_loss"),
+    "three recipes, optimised": ("default", THREE, "weights=optimised"),
+    "three recipes, best": ("default", THREE, "hierarchy=best"),
+    "pairs, uniform": ("default", PAIRS, "weights=uniform"),
+    "pairs, inverse log loss": ("default", PAIRS, "weights=inverse_log_loss"),
+    "pairs, optimised": ("default", PAIRS, "weights=optimised"),
+    "pairs, best, mirror": ("default", PAIRS, "mirror=true"),
 }
 COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "log_loss_one_view", "gain", "gain_low", "gain_high", "hierarchy",
            "test_log_loss", "test_accuracy", "test_ece", "seconds"]
@@ -72,10 +73,9 @@ def frozen(images: Path) -> Manifest:
     return Manifest(made.table, made.classes, made.mapping, series_proposals.by_names(made.classes, 1))
 
 
-def measured(manifest: Manifest, images: Path, test: pd.DataFrame, options: tuple[str, ...], seed: int) -> dict[str, Any]:
+def measured(manifest: Manifest, images: Path, test: pd.DataFrame, variant: tuple[str, ...], seed: int) -> dict[str, Any]:
     """A row of COLUMNS: out of fold, and on the test images by what would ship."""
-    preset, changes = ("default", options) if not options or "=" in options[0] else (options[0], options[1:])
-    config = configurations.load(preset, [*changes, f"seed={seed}"])
+    config = configurations.load(variant[0], [*variant[1:], f"seed={seed}"])
     prepared = training.prepare(manifest, config, images)
     same = {"name", "weights", "calibration", "hierarchy"}  # what does not change the members
     folder = cache_root() / "recipes" / digest((manifest.digest + config.model_dump_json(exclude=same)).encode())[:12]
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=[*VARIANTS, "logistic regression"])
+    parser.add_argument("--only", nargs="*", choices=[*VARIANTS, "logistic regression"], metavar="VARIANT")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     manifest = frozen(arguments.images)
