@@ -33,6 +33,7 @@ from hai_core.ensemble.outcome import scores
 from hai_core.fold import fold
 from hai_core.manifest import Manifest
 from hai_core.members import config as configurations
+from hai_core.probabilities import logarithm, softmax, temperature
 from hai_core.workspace import cache_root, digest, read_table
 
 L0, L1, L2 = (f"tf_efficientnet_lite{number}" for number in range(3))
@@ -62,8 +63,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # name -> preset, and what differs fro
     "pairs, optimised": ("default", PAIRS, "weights=optimised"),
     "pairs, best, mirror": ("default", PAIRS, "mirror=true"),
 }
-COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "log_loss_one_view", "gain", "gain_low", "gain_high", "hierarchy",
-           "test_log_loss", "test_accuracy", "test_ece", "seconds"]
+COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "ece_per_fold", "log_loss_one_view", "gain", "gain_low", "gain_high",
+           "hierarchy", "test_log_loss", "test_accuracy", "test_ece", "seconds"]
 
 
 def frozen(images: Path) -> Manifest:
@@ -87,9 +88,20 @@ def measured(manifest: Manifest, images: Path, test: pd.DataFrame, variant: tupl
     answers, labels = voting(test["sha256"].tolist()), pd.Index(manifest.classes).get_indexer(pd.Index(test["label"]))
     effects = {row["part"]: row for row in results["effects"]}
     best = effects.get("recipes", {})
-    return results["metrics"] | {f"test_{name}": value for name, value in scores(answers, labels).items()} | {
+    return results["metrics"] | {"ece_per_fold": ece_per_fold(folder, prepared.labels)} | {f"test_{name}": value for name, value in scores(answers, labels).items()} | {
         "test_ece": ece(answers, labels), "gain": best.get("gain"), "gain_low": best.get("low"), "gain_high": best.get("high"),
         "hierarchy": effects.get("hierarchy", {}).get("gain"), "seconds": seconds}
+
+
+def ece_per_fold(folder: Path, labels: np.ndarray) -> float:
+    """ECE of the same probabilities with one more temperature for each fold, fitted on that fold itself."""
+    table = pd.read_parquet(folder / "oof.parquet")
+    logits = logarithm(table.filter(regex="^p:").to_numpy(np.float64))
+    fitted = np.empty_like(logits)
+    for fold_number in table["fold"].unique():
+        here = (table["fold"] == fold_number).to_numpy()
+        fitted[here] = softmax(logits[here], temperature(logits[here], labels[here]))
+    return ece(fitted, labels)
 
 
 def rival(manifest: Manifest, images: Path, test: pd.DataFrame, folder: Path) -> dict[str, Any]:
@@ -132,7 +144,7 @@ def main() -> None:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread (greatest less least) over the seeds, and the ratio of test log losses to the rival's."""
-    of_variant = table.groupby("variant", sort=False)[["log_loss", "accuracy", "ece", "test_log_loss", "test_accuracy"]]
+    of_variant = table.groupby("variant", sort=False)[["log_loss", "accuracy", "ece", "ece_per_fold", "test_log_loss", "test_accuracy"]]
     found = of_variant.mean().join(of_variant.agg(np.ptp)[["log_loss", "test_log_loss"]].add_suffix("_spread"))
     theirs = found["test_log_loss"].get("logistic regression", np.nan)
     return found.assign(ratio=found["test_log_loss"] / theirs).round(4)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
 from hai_core.ensemble.weights import PRIOR, inverse_loss_weights, optimised
 from hai_core.probabilities import log_loss, softmax, temperature
@@ -44,6 +45,19 @@ def test_no_other_exponents_are_better_and_none_is_negative():
     best = slow_loss(found, logits, labels, 0.0)
     others = [slow_loss(np.maximum(found + 0.1 * rng.normal(size=3), 0), logits, labels, 0.0) for _ in range(100)]
     assert min(others) > best
+
+
+def test_of_two_classes_it_is_logistic_regression_without_an_offset():
+    """Exponents and temperature by scikit-learn: p(1) = sigmoid(sum_r b_r (z_r1 - z_r0))."""
+    logits, labels = recipes([2, 3, 3])
+    pair = np.isin(labels, [0, 1])
+    logits, labels = logits[:, pair, :2], labels[pair]
+    differences = (logits[:, :, 1] - logits[:, :, 0]).T
+    official = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(differences, labels).coef_[0]
+    assert official.min() > 0
+    assert optimised(logits, labels, prior=0.0) == pytest.approx(official, rel=1e-3)
+    alone = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(differences[:, :1], labels).coef_[0, 0]
+    assert temperature(logits[0], labels) == pytest.approx(1 / alone, rel=1e-3)
 
 
 def test_of_one_recipe_it_is_the_temperature():
