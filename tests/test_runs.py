@@ -285,6 +285,25 @@ def by_hand(run, photos, results):
     return Hierarchy(series["series"], series["series_temperature"], series["class_temperature"], series["exponents"])(answers)
 
 
+def test_all_members_are_compared_with_the_best_one_on_the_holdout(trained, photos, tmp_path):
+    from hai_core.ensemble.train import recipe_views
+    from hai_core.members import store
+    from hai_core.probabilities import softmax
+
+    held = trained.manifest.table.query("split == 'holdout'")
+    codes = pd.Index(CLASSES).get_indexer(held["label"])
+    features = recipe_views(trained.config, held["sha256"].tolist(), ["tiny"], ("center",))[0]
+    alone = {}
+    for card in trained.cards:
+        z = store.load(trained.path / "members", card.name, trained.config, 3)(__import__("torch").from_numpy(features))
+        alone[card.name] = log_loss(softmax(z.detach().numpy(), card.temperature), codes)
+    row = next(row for row in trained.effects if row["part"] == "members")
+    assert row["name"] == min(alone, key=alone.__getitem__)
+    assert row["log_loss"] == pytest.approx(alone[row["name"]])
+    assert row["gain"] == pytest.approx(alone[row["name"]] - trained.metrics["holdout_log_loss"])
+    assert len(set(alone.values())) == 3
+
+
 def test_runs_of_earlier_versions_predict_as_they_did(photos, tmp_path):
     run = train_in(tmp_path, photos, "recipes=[[tiny],[tiny, other]]", "weights=inverse_log_loss")
     before = runs.predict(run, tmp_path / "images")

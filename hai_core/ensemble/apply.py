@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,10 @@ class Ensemble:
             block = sha256[start:start + BLOCK]
             parts.append(vote(self.voters, self.combination, lambda recipe, block=block: self._features(block, recipe)))  # type: ignore[misc]
         return np.concatenate(parts)
+
+    def of_one(self, voter: Voter) -> Ensemble:
+        """One member alone, at its temperature."""
+        return replace(self, voters=[voter], combination=Combination((voter.temperature,), (1.0,), 1.0))
 
     def _features(self, sha256: Sequence[str], recipe: int) -> list[Array]:
         return recipe_views(self.config, sha256, self.config.recipes[recipe], self.views)

@@ -38,7 +38,7 @@ def effects(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes
     Parts: `recipe` (the one of that name), `recipes` (all of them, over the best one alone, which is named), `views` (over the
     plain one; `one_view` (R, N, K) are its logits), `temperature` (over none: `before` (N, K) are the probabilities), `groups`,
     `weights` (over equal ones) and `hierarchy`. All are cross-fitted under the plan that ships, so are the losses of each
-    recipe `alone` (R arrays (N,)); what is left out is left out of the fit as well.
+    recipe `alone` (R arrays (N,)); what is left out is left out of the fit as well. Training adds `members`, on the holdout.
     """
     having = compared.losses[compared.chosen]
     rows = []

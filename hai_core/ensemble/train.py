@@ -19,6 +19,8 @@ from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
 from hai_core.ensemble import combine, features, hierarchy, tta
 from hai_core.ensemble.apply import ensemble, recipe_views
+from hai_core.ensemble.calibrate import ece
+from hai_core.ensemble.effects import gain
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
 from hai_core.manifest import TRAIN, Manifest
@@ -27,6 +29,7 @@ from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
+from hai_core.probabilities import losses
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
@@ -139,7 +142,8 @@ def write_results(run: Path, prepared: Prepared, config: Config) -> dict[str, An
     results: dict[str, Any] = {
         "metrics": found.metrics, **found.combination.fields(), "views": len(prepared.views), "recipes": found.recipes,
         "members": _cards(run, prepared, config, answers, found), "plans": found.plans, "effects": found.effects}
-    found.metrics.update(_holdout_scores(run, prepared, config, results))
+    if len(prepared.holdout):
+        _score_holdout(run, prepared, config, results)
     columns = pd.DataFrame(found.probabilities, columns=[f"p:{name}" for name in prepared.classes])
     oof = prepared.train[["path", "label"]].assign(fold=prepared.folds)
     write_table(pd.concat([oof, columns], axis=1), run / "oof.parquet")
@@ -181,12 +185,18 @@ def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[n
     return [asdict(card) for card in cards]
 
 
-def _holdout_scores(run: Path, prepared: Prepared, config: Config, results: dict[str, Any]) -> dict[str, float]:
-    if prepared.holdout.empty:
-        return {}
+def _score_holdout(run: Path, prepared: Prepared, config: Config, results: dict[str, Any]) -> None:
+    """Adds the figures on the holdout, and what all members together add to the one that does best there."""
     voting = ensemble(run, config, results, len(prepared.classes))
     labels = pd.Index(prepared.classes).get_indexer(pd.Index(prepared.holdout["label"])).astype(np.int64)
-    return {f"holdout_{name}": value for name, value in scores(voting(prepared.holdout["sha256"].tolist()), labels).items()}
+    images = prepared.holdout["sha256"].tolist()
+    answers = voting(images)
+    figures = scores(answers, labels) | {"ece": ece(answers, labels)}
+    results["metrics"] |= {f"holdout_{name}": value for name, value in figures.items()}
+    alone = [losses(voting.of_one(voter)(images), labels) for voter in voting.voters]
+    best = int(np.argmin([one.mean() for one in alone]))
+    results["effects"].append({"part": "members", "name": results["members"][best]["name"], "used": True,
+                               "log_loss": float(alone[best].mean()), **gain(alone[best], losses(answers, labels))})
 
 
 def _history(run: Path, config: Config) -> pd.DataFrame:
