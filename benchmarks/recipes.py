@@ -57,6 +57,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # name -> preset, and what differs fro
     "adaface": ("adaface",),
     "quick": ("quick",),
     "careful": ("careful",),
+    "three backbones side by side, mirror": ("default", ONE, "mirror=true"),
 }
 COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "ece_per_fold", "log_loss_one_view",
            "recipes_gain", "recipes_low", "recipes_high", "views_gain", "views_low", "views_high",  # out of fold
