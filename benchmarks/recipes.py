@@ -37,30 +37,27 @@ from hai_core.probabilities import logarithm, softmax, temperature
 from hai_core.workspace import cache_root, digest, read_table
 
 L0, L1, L2 = (f"tf_efficientnet_lite{number}" for number in range(3))
-ONE, THREE = f"recipes=[[{L0},{L1},{L2}]]", f"recipes=[[{L0}],[{L1}],[{L2}]]"
-PAIRS = f"recipes=[[{L0},{L1}],[{L0},{L2}],[{L1},{L2}]]"
+TWO, ALL, EACH = f"recipes=[[{L0},{L2}]]", f"recipes=[[{L0},{L1},{L2}]]", f"recipes=[[{L0}],[{L1}],[{L2}]]"
 VARIANTS: dict[str, tuple[str, ...]] = {  # name -> preset, and what differs from it
-    "default": ("default",),
-    "three backbones side by side": ("default", ONE),
-    "pairs, uniform": ("default", PAIRS, "weights=uniform"),
-    "pairs, inverse log loss": ("default", PAIRS, "weights=inverse_log_loss"),
-    "pairs, optimised": ("default", PAIRS, "weights=optimised"),
-    "pairs, optimised, hierarchy": ("default", PAIRS, "weights=optimised", "hierarchy=series"),
-    "pairs, optimised, factors by series": ("default", PAIRS, "weights=optimised", "calibration=groups"),
-    "three recipes, uniform": ("default", THREE, "weights=uniform"),
-    "three recipes, inverse log loss": ("default", THREE, "weights=inverse_log_loss"),
-    "three recipes, optimised": ("default", THREE, "weights=optimised"),
-    "no SWA": ("default", "swa_start="),
-    "focal": ("default", "loss=focal"),
-    "ce+focal": ("default", "loss=ce+focal"),
-    "adaface, ce": ("adaface", "loss=ce"),
-    "adaface": ("adaface",),
+    "default": ("default",),  # three recipes of two backbones
+    "equal weights": ("default", "weights=uniform"),
+    "weights by 1 / log loss": ("default", "weights=inverse_log_loss"),
+    "optimised weights": ("default", "weights=optimised"),
+    "no hierarchy": ("default", "hierarchy=none"),
+    "factors by series": ("default", "calibration=groups"),
+    "three backbones, one recipe": ("default", ALL),
+    "three backbones, a recipe each": ("default", EACH),
+    "two backbones": ("default", TWO),
+    "two backbones, no SWA": ("default", TWO, "swa_start="),
+    "two backbones, focal": ("default", TWO, "loss=focal"),
+    "two backbones, ce+focal": ("default", TWO, "loss=ce+focal"),
+    "two backbones, adaface, ce": ("adaface", "loss=ce"),
+    "adaface": ("adaface",),  # two backbones, adaface, ce+focal
     "quick": ("quick",),
-    "careful": ("careful",),
-    "three backbones side by side, mirror": ("default", ONE, "mirror=true"),
+    "careful": ("careful",),  # default and the mirror image
 }
 COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "ece_per_fold", "log_loss_one_view",
-           "recipes_gain", "recipes_low", "recipes_high", "views_gain", "views_low", "views_high",  # out of fold
+           *(f"{part}_{name}" for part in ("recipes", "views", "hierarchy") for name in ("gain", "low", "high")),  # out of fold
            "test_log_loss", "test_accuracy", "test_ece", "members_gain", "members_low", "members_high",  # on the test images
            "seconds"]  # of training, all members, one thread each
 

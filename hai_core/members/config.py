@@ -82,7 +82,7 @@ class Config(_Section):
         default="temperature", description="temperature: one puts all probabilities right. groups: then a factor for each "
                                            "series, drawn towards 1; a class without a series has its own.")
     hierarchy: Literal["none", "series", "best"] = Field(
-        default="none", description="series: how sure of the series and how sure of the class within it are put right one by "
+        default="best", description="series: how sure of the series and how sure of the class within it are put right one by "
                                     "one. best: where cross-validation finds that it helps.")
     folds: int = Field(default=5, ge=2, le=50, description="Parts that the images are dealt into; each member leaves one out.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Decides folds, initial weights and the order of the images.")

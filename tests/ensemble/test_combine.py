@@ -182,6 +182,20 @@ def test_a_choice_never_uses_the_images_that_it_answers_for():
     assert not np.allclose(other.answers[~here], compared.answers[~here])
 
 
+def test_of_many_images_some_are_enough_to_choose_by(monkeypatch):
+    logits, labels, folds = recipes([2, 2, 9], [1, 5, 1])
+    some = [Plan("uniform"), Plan("optimised")]
+    whole = combine.compare(logits, labels, folds, some)
+    monkeypatch.setattr(combine, "ENOUGH", 60)
+    sizes = []
+    monkeypatch.setattr(combine, "fits", lambda logits, *rest, fits=combine.fits: sizes.append(logits.shape[1]) or fits(
+        logits, *rest))
+    thinned = combine.compare(logits, labels, folds, some)
+    assert sorted(sizes)[9] <= 60 < sorted(sizes)[10]  # ten pairs of parts, then five fits that answer
+    assert np.array_equal(thinned.losses, whole.losses)
+    assert np.array_equal(thinned.answers, whole.answers)  # chosen alike here
+
+
 def test_two_folds_choose_too():
     logits, labels, folds = recipes([2, 2, 9], [1, 5, 1])
     compared = combine.compare(logits, labels, folds % 2, [Plan("uniform"), Plan("optimised")])
