@@ -49,6 +49,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # name -> preset, and what differs fro
     "three backbones, a recipe each": ("default", EACH),
     "two backbones": ("default", TWO),
     "two backbones, no SWA": ("default", TWO, "swa_start="),
+    "two backbones, mirror": ("default", TWO, "mirror=true"),
     "two backbones, focal": ("default", TWO, "loss=focal"),
     "two backbones, ce+focal": ("default", TWO, "loss=ce+focal"),
     "two backbones, adaface, ce": ("adaface", "loss=ce"),
