@@ -76,8 +76,8 @@ class Config(_Section):
         default=0.5, ge=0, lt=1, description="Stochastic weight averaging: from this share of the epochs on, the weights after "
                                              "each epoch are averaged. Empty: no averaging.")
     weights: Literal["best", "uniform", "inverse_log_loss", "optimised"] = Field(
-        default="best", description="How much each recipe counts. uniform: all alike. inverse_log_loss: by 1 / log loss. "
-        "optimised: exponents of a product of the recipes, by log loss. best: the one that cross-validation finds best.")
+        default="best", description="How much each recipe counts in their product. uniform: all alike. inverse_log_loss: by "
+        "1 / log loss. optimised: by the least log loss, drawn towards uniform. best: what cross-validation finds best.")
     calibration: Literal["temperature", "groups"] = Field(
         default="temperature", description="temperature: one puts all probabilities right. groups: then a factor for each "
                                            "series, drawn towards 1; a class without a series has its own.")

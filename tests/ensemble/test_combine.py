@@ -34,9 +34,9 @@ def slow_mixture(logits, combination):
 
 def test_mixing_agrees_with_a_slow_one():
     logits, _, _ = recipes([1, 2], [1, 4])
-    combination = Combination((1.3, 5.0), (0.7, 0.3), 0.8)
+    combination = Combination((1.3, 5.0), (0.7, 0.3), 0.8, "linear")
     assert np.allclose(combination(logits), slow_mixture(logits, combination), atol=1e-12)
-    logarithmic = Combination((1.3, 5.0), (0.7, 0.3), 0.8, "log")
+    logarithmic = Combination((1.3, 5.0), (0.7, 0.3), 0.8)
     product = (softmax(logits[0], 1.3) ** 0.7 * softmax(logits[1], 5.0) ** 0.3) ** (1 / 0.8)
     assert np.allclose(logarithmic(logits), product / product.sum(1, keepdims=True), atol=1e-12)
 
@@ -136,7 +136,13 @@ def test_a_combination_comes_back_from_the_results_as_it_was():
         table = [{"weight": w, "temperature": t} for w, t in zip(fitted.weights, fitted.temperatures, strict=True)]
         assert combine.of_results(json.loads(json.dumps({"recipes": table, **fitted.fields()}))) == fitted
     old = {"recipes": [{"weight": 0.4, "temperature": 1.5}, {"weight": 0.6, "temperature": 2.0}], "temperature": 0.9}
-    assert combine.of_results(old) == Combination((1.5, 2.0), (0.4, 0.6), 0.9)
+    assert combine.of_results(old) == Combination((1.5, 2.0), (0.4, 0.6), 0.9, "linear")
+
+
+def copies():
+    """Three recipes that are the same and one that is not: each should count by what it alone knows."""
+    logits, labels, folds = recipes([2, 2], [1, 4])
+    return logits[[0, 0, 0, 1]], labels, folds
 
 
 def slow_comparison(logits, labels, folds, some):
@@ -161,7 +167,7 @@ def one_by_one(probabilities, labels):
 
 
 def test_plans_are_compared_as_nested_cross_validation_says():
-    logits, labels, folds = recipes([2, 2.2, 9], [1, 4, 1])
+    logits, labels, folds = copies()
     some = [Plan("uniform"), Plan("optimised"), Plan("inverse_log_loss", "groups"), Plan("uniform", "temperature", "series")]
     compared = combine.compare(logits, labels, folds, some, SERIES)
     losses, answers = slow_comparison(logits, labels, folds, some)
@@ -172,7 +178,7 @@ def test_plans_are_compared_as_nested_cross_validation_says():
 
 
 def test_a_choice_never_uses_the_images_that_it_answers_for():
-    logits, labels, folds = recipes([2, 2, 9], [1, 5, 1])
+    logits, labels, folds = copies()
     some = [Plan("uniform"), Plan("optimised")]
     compared = combine.compare(logits, labels, folds, some)
     here = folds == 2
@@ -183,7 +189,7 @@ def test_a_choice_never_uses_the_images_that_it_answers_for():
 
 
 def test_of_many_images_some_are_enough_to_choose_by(monkeypatch):
-    logits, labels, folds = recipes([2, 2, 9], [1, 5, 1])
+    logits, labels, folds = copies()
     some = [Plan("uniform"), Plan("optimised")]
     whole = combine.compare(logits, labels, folds, some)
     monkeypatch.setattr(combine, "ENOUGH", 60)
@@ -197,7 +203,7 @@ def test_of_many_images_some_are_enough_to_choose_by(monkeypatch):
 
 
 def test_two_folds_choose_too():
-    logits, labels, folds = recipes([2, 2, 9], [1, 5, 1])
+    logits, labels, folds = copies()
     compared = combine.compare(logits, labels, folds % 2, [Plan("uniform"), Plan("optimised")])
     assert compared.plan == Plan("optimised")
     expected = combine.cross_fitted(logits, labels, folds % 2, Plan("optimised"))
