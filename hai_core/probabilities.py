@@ -40,6 +40,11 @@ def log_loss(probabilities: Floats, labels: Labels) -> float:
     return float(losses(probabilities, labels).mean())
 
 
+def logarithm(probabilities: Floats) -> Floats:
+    """ln p, finite where p is 0."""
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+
+
 def temperature(logits: Floats, labels: Labels, precision: float = 1e-4) -> float:
     """The T, between 0.02 and 50, that minimises the mean log loss of softmax(logits / T) (Guo et al., ICML 2017).
 

@@ -12,7 +12,7 @@
     history.parquet    member, epoch, train_loss, log_loss, accuracy, learning_rate
     confusion.parquet  pairs of confused classes (see confusions.pairs)
     reliability.parquet  bins of confidence (see ensemble.calibrate)
-    metrics.json       figures, recipes with weights and temperatures, member cards
+    metrics.json       figures, recipes with weights and temperatures, member cards, plans compared, what each part adds
 
 A run that was killed is resumed by the next `train` with the same manifest and configuration; members that finished are kept.
 """
@@ -98,6 +98,16 @@ class Run:
     def recipes(self) -> list[dict[str, Any]]:
         """recipe, weight, temperature, log_loss and accuracy (out of fold, the recipe alone) of each recipe."""
         return list(self._results["recipes"])
+
+    @property
+    def plans(self) -> list[dict[str, Any]]:
+        """Ways to combine that were compared (see `ensemble.outcome.Outcome`); none in runs of earlier versions."""
+        return list(self._results.get("plans", []))
+
+    @property
+    def effects(self) -> list[dict[str, Any]]:
+        """What each part adds (see `ensemble.effects`); none in runs of earlier versions."""
+        return list(self._results.get("effects", []))
 
     @property
     def cards(self) -> list[MemberCard]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+import torch
 from tiny_runs import CLASSES, FINETUNE, make_config, make_manifest, write_photos
 
 from hai_core import backbones, runs
@@ -72,7 +73,8 @@ def test_after_kill_9_the_run_ends_with_the_figures_of_an_uninterrupted_one(phot
     places = tmp_path / "killed"
     program = [sys.executable, str(Path(__file__).parent / "tiny_runs.py"), str(tmp_path / "images"), str(places), "0.3",
                "finetune"]
-    child = subprocess.Popen(program, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    alike = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": f"{torch.get_num_threads()}"}  # sums depend on it
+    child = subprocess.Popen(program, env=os.environ | alike)
     try:
         deadline = time.monotonic() + 120
         while not list(places.glob("*/members/*.checkpoint")):

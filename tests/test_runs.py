@@ -245,6 +245,10 @@ def test_several_recipes_and_views_share_the_ensemble(photos, tmp_path):
     assert sum(card.weight for card in run.cards) == pytest.approx(1)
     assert sum(recipe["weight"] for recipe in run.recipes) == pytest.approx(1)
     assert "log_loss_one_view" in run.metrics
+    assert [plan["weights"] for plan in run.plans] == ["uniform", "inverse_log_loss", "optimised"]
+    assert [(row["part"], row["name"]) for row in run.effects if row["part"] == "recipe"] == [
+        ("recipe", "tiny"), ("recipe", "tiny+other")]
+    assert {"recipes", "views", "temperature", "weights"} <= {row["part"] for row in run.effects}
     two, one = (runs.predict(run, tmp_path / "images", tta=n) for n in (None, 1))
     assert np.abs(two.iloc[:, 1:].to_numpy() - one.iloc[:, 1:].to_numpy()).max() > 1e-6
     pd.testing.assert_frame_equal(two, runs.predict(run, tmp_path / "images", tta=2))
@@ -282,6 +286,93 @@ def test_predictions_are_the_weighted_members_worked_out_by_hand(trained, photos
     table = runs.predict(trained, tmp_path / "images").set_index("file").loc[photos["path"]]
     assert np.allclose(table[CLASSES[0]], expected[:, 0])
     assert np.allclose(table["산타페"] + table["싼타페"], expected[:, 2])
+
+
+SERIES = {CLASSES[0]: "one", CLASSES[1]: "one"}
+
+
+@pytest.mark.parametrize("weights", ["uniform", "optimised"])
+def test_predictions_are_made_by_exactly_what_was_fitted(photos, tmp_path, weights):
+    made = make_manifest(photos)
+    made = manifest.Manifest(made.table, made.classes, made.mapping, SERIES, {})
+    options = ("recipes=[[tiny],[tiny, other]]", f"weights={weights}", "calibration=groups", "hierarchy=series")
+    run = runs.train(made, make_config(*options), images=tmp_path / "images", runs=tmp_path / "runs")
+    results = run._results
+    assert results["pool"] == "log"
+    assert results["sharpness"][0] == results["sharpness"][1] != results["sharpness"][2]
+    assert results["hierarchy"]["series"] in ([0, 0, 1], [1, 1, 0])
+    table = runs.predict(run, tmp_path / "images").set_index("file").loc[photos["path"]]
+    answers = np.stack([table[CLASSES[0]], table[CLASSES[1]], table["산타페"] + table["싼타페"]], axis=1)
+    assert np.allclose(answers, by_hand(run, photos, results))
+    flat = by_hand(run, photos, results | {"hierarchy": None})
+    assert np.abs(answers - flat).max() > 1e-4  # so that the hierarchy is seen to be there
+
+
+def by_hand(run, photos, results):
+    """Probabilities (N, 3) from the members' logits, one number of metrics.json after the other."""
+    from hai_core.ensemble.features import of_recipe
+    from hai_core.ensemble.hierarchy import Hierarchy
+    from hai_core.members import store
+    from hai_core.probabilities import softmax
+
+    pooled = 0.0
+    for recipe in results["recipes"]:
+        features = of_recipe(run.config, photos["sha256"].tolist(), recipe["recipe"].split("+"), ("center",))[0]
+        mean = 0.0
+        for card in (card for card in run.cards if card.recipe == recipe["recipe"]):
+            z = store.load(run.path / "members", card.name, run.config, 3)(__import__("torch").from_numpy(features))
+            mean = mean + card.weight / recipe["weight"] * softmax(z.detach().numpy(), recipe["temperature"])
+        pooled = pooled + recipe["weight"] * (np.log(mean) if results["pool"] == "log" else mean)
+    logits = pooled if results["pool"] == "log" else np.log(pooled)
+    answers = (3 * softmax(logits, results["temperature"])) ** np.array(results["sharpness"])
+    answers /= answers.sum(axis=1, keepdims=True)
+    if results["hierarchy"] is None:
+        return answers
+    series = results["hierarchy"]
+    return Hierarchy(series["series"], series["series_temperature"], series["class_temperature"], series["exponents"])(answers)
+
+
+def test_all_members_are_compared_with_the_best_one_on_the_holdout(trained, photos, tmp_path):
+    from hai_core.ensemble.features import of_recipe
+    from hai_core.members import store
+    from hai_core.probabilities import softmax
+
+    held = trained.manifest.table.query("split == 'holdout'")
+    codes = pd.Index(CLASSES).get_indexer(held["label"])
+    features = of_recipe(trained.config, held["sha256"].tolist(), ["tiny"], ("center",))[0]
+    alone = {}
+    for card in trained.cards:
+        z = store.load(trained.path / "members", card.name, trained.config, 3)(__import__("torch").from_numpy(features))
+        alone[card.name] = log_loss(softmax(z.detach().numpy(), card.temperature), codes)
+    row = next(row for row in trained.effects if row["part"] == "members")
+    assert row["name"] == min(alone, key=alone.__getitem__)
+    assert row["log_loss"] == pytest.approx(alone[row["name"]])
+    assert row["gain"] == pytest.approx(alone[row["name"]] - trained.metrics["holdout_log_loss"])
+    assert len(set(alone.values())) == 3
+
+
+def test_runs_of_earlier_versions_predict_as_they_did(photos, tmp_path):
+    run = train_in(tmp_path, photos, "recipes=[[tiny],[tiny, other]]", "weights=inverse_log_loss")
+    table = runs.predict(run, tmp_path / "images").set_index("file").loc[photos["path"]]
+    assert np.allclose(table[CLASSES[0]], by_hand(run, photos, run._results | {"sharpness": [1] * 3})[:, 0])
+    new = {"pool", "sharpness", "hierarchy", "plans", "effects"}
+    (run.path / "metrics.json").write_text(json.dumps({key: v for key, v in run._results.items() if key not in new}))
+    lines = (run.path / "config.yaml").read_text().splitlines(keepends=True)
+    keys = ("weights:", "calibration:", "hierarchy:")
+    (run.path / "config.yaml").write_text("".join(line for line in lines if not line.startswith(keys)))
+    old = runs.load(run.path)
+    assert new.isdisjoint(old._results)
+    linear = by_hand(run, photos, run._results | {"sharpness": [1] * 3, "pool": "linear"})[:, 0]
+    assert np.abs(linear - table[CLASSES[0]]).max() > 1e-5
+    table = runs.predict(old, tmp_path / "images").set_index("file").loc[photos["path"]]
+    assert np.allclose(table[CLASSES[0]], linear)
+    assert old.plans == old.effects == []
+
+
+def test_a_hierarchy_without_series_is_refused(photos, tmp_path):
+    with pytest.raises(InputError, match="no two classes of the manifest are of one series"):
+        train_in(tmp_path, photos, "hierarchy=series")
+    assert train_in(tmp_path, photos, "hierarchy=best").plans[0]["hierarchy"] == "none"
 
 
 def test_other_weights_than_those_trained_with_are_refused(trained, tmp_path, monkeypatch):

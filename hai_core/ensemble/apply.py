@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hai_core import backbones, progress
 from hai_core import catalog as catalogs
 from hai_core.embeddings import View
 from hai_core.ensemble import features, tta
-from hai_core.ensemble.combine import Combination
+from hai_core.ensemble.combine import Combination, of_results
 from hai_core.ensemble.predict import Expand, Voter, expand, table, vote
 from hai_core.manifest import TRAIN, Manifest
 from hai_core.members import store
@@ -44,6 +44,10 @@ class Ensemble:
                 self.config, block, self.config.recipes[recipe], self.views)))
         return np.concatenate(parts)
 
+    def of_one(self, voter: Voter) -> Ensemble:
+        """One member alone, at its temperature."""
+        return replace(self, voters=[voter], combination=Combination((voter.temperature,), (1.0,), 1.0))
+
 
 def ensemble(run: Path, config: Config, results: dict[str, Any], n_classes: int, count: int | None = None) -> Ensemble:
     """The members of a run folder; `results` as in metrics.json, `count` views (default: those it was calibrated with)."""
@@ -51,9 +55,7 @@ def ensemble(run: Path, config: Config, results: dict[str, Any], n_classes: int,
     numbers = {recipe["recipe"]: number for number, recipe in enumerate(results["recipes"])}
     voters = [Voter(numbers[card["recipe"]], store.load(run / "members", card["name"], config, n_classes),
                     temperatures[card["recipe"]], card["weight"]) for card in results["members"]]
-    combination = Combination(tuple(temperatures.values()), tuple(recipe["weight"] for recipe in results["recipes"]),
-                              results["temperature"])
-    return Ensemble(config, voters, combination, tta.views(count or results["views"]))
+    return Ensemble(config, voters, of_results(results), tta.views(count or results["views"]))
 
 
 def predictions(run: Path, config: Config, manifest: Manifest, fingerprints: dict[str, str], results: dict[str, Any],

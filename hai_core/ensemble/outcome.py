@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,36 +12,49 @@ import pandas as pd
 
 from hai_core.ensemble import combine
 from hai_core.ensemble.calibrate import ece, reliability
-from hai_core.ensemble.combine import Combination
+from hai_core.ensemble.combine import PLAIN, Combination, Comparison, Plan, Series
+from hai_core.ensemble.effects import effects, gain
 from hai_core.ensemble.evaluate import ranks
-from hai_core.probabilities import Floats, Labels, log_loss, softmax
+from hai_core.ensemble.weights import Way, inverse_loss_weights
+from hai_core.probabilities import Floats, Labels, log_loss, losses, softmax
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`probabilities` (N, K) are out of fold, with weights and temperatures fitted on the other folds; so are `metrics`."""
+    """`probabilities` (N, K) are out of fold, with the plan chosen and fitted on the other folds; so are `metrics`."""
 
     combination: Combination
+    plan: Plan
     probabilities: npt.NDArray[np.float32]
     metrics: dict[str, Any]
     recipes: list[dict[str, Any]]  # recipe, weight, temperature, log_loss, accuracy
-    reliability: pd.DataFrame
+    reliability: pd.DataFrame  # see `calibrate.reliability`; the columns ..._before are of untempered probabilities
+    plans: list[dict[str, Any]]  # weights, calibration, hierarchy, chosen, log_loss, and gain over it of the chosen, low, high
+    effects: list[dict[str, Any]]  # see `effects.effects`
 
 
-def outcome(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes: Sequence[str]) -> Outcome:
-    """From out-of-fold logits (R, N, K), labels (N,) and folds (N,), of the recipes named.
+def outcome(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes: Sequence[str], *,
+            plans: Sequence[Plan] = (PLAIN,), series: Series | None = None, one_view: Floats | None = None) -> Outcome:
+    """From out-of-fold logits (R, N, K), labels (N,) and folds (N,), of the recipes named; `one_view` (R, N, K) are the plain
+    view's logits, where the others are a mean of several views.
 
-    metrics: log_loss, accuracy, top5, ece (out of fold, cross-fitted); log_loss_in_sample (weights and temperatures fitted on
-    the same images); ece_before (no temperatures); n.
+    metrics: log_loss, accuracy, top5, ece (out of fold, cross-fitted, and where there are several plans their choice is, too);
+    log_loss_in_sample (all fitted on the same images); ece_before (no temperatures); n; log_loss_one_view.
     """
-    combination = combine.fit(logits, labels)
-    probabilities = combine.cross_fitted(logits, labels, folds).astype(np.float32)
-    untempered = Combination((1.0,) * len(recipes), combination.weights, 1.0)
+    compared = combine.compare(logits, labels, folds, plans, series)
+    combination = combine.fit(logits, labels, compared.plan, series)
+    probabilities = compared.answers.astype(np.float32)
+    before = Combination((1.0,) * len(recipes), combination.weights, 1.0)(logits)
     metrics = scores(probabilities, labels) | {
         "log_loss_in_sample": log_loss(combination(logits), labels),
-        "ece": ece(probabilities, labels), "ece_before": ece(untempered(logits), labels)}
-    return Outcome(combination, probabilities, metrics, _of_recipes(logits, labels, folds, recipes, combination, metrics),
-                   reliability(probabilities, labels))
+        "ece": ece(probabilities, labels), "ece_before": ece(before, labels)}
+    table, alone = _of_recipes(logits, labels, folds, recipes, combination, compared.plan, series)
+    added = effects(logits, labels, folds, recipes, compared, before, alone, series, one_view)
+    if one_view is not None:
+        metrics["log_loss_one_view"] = next(row["log_loss"] for row in added if row["part"] == "views")
+    bins = reliability(probabilities, labels).join(
+        reliability(before, labels)[["images", "confidence", "accuracy"]].add_suffix("_before"))
+    return Outcome(combination, compared.plan, probabilities, metrics, table, bins, _of_plans(compared), added)
 
 
 def scores(probabilities: Floats, labels: Labels) -> dict[str, float]:
@@ -51,24 +64,33 @@ def scores(probabilities: Floats, labels: Labels) -> dict[str, float]:
             "top5": float((place < 5).mean()), "n": len(labels)}
 
 
-def member_weights(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8],
-                   combination: Combination) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def member_weights(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], combination: Combination,
+                   way: Way = "inverse_log_loss") -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Log loss of every member on its fold, at its recipe's temperature, and its weight in the ensemble: both (R, folds).
 
-    A recipe's weight is dealt to its members by 1 / log loss.
+    A recipe's weight is dealt to its members evenly, or by 1 / log loss where recipes are weighed so.
     """
     count = int(folds.max()) + 1
-    losses = np.array([[log_loss(softmax(z[folds == fold], t), labels[folds == fold]) for fold in range(count)]
-                       for z, t in zip(logits, combination.temperatures, strict=True)])
-    return losses, np.stack([weight * combine.inverse_loss_weights(row)
-                             for weight, row in zip(combination.weights, losses, strict=True)])
+    of_members = np.array([[log_loss(softmax(z[folds == fold], t), labels[folds == fold]) for fold in range(count)]
+                           for z, t in zip(logits, combination.temperatures, strict=True)])
+    dealt = [inverse_loss_weights(row if way == "inverse_log_loss" else np.ones(count)) for row in of_members]
+    return of_members, np.array(combination.weights)[:, None] * np.stack(dealt)
 
 
-def _of_recipes(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes: Sequence[str],
-                combination: Combination, metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    table = []
+def _of_recipes(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes: Sequence[str], combination: Combination,
+                plan: Plan, series: Series | None) -> tuple[list[dict[str, Any]], list[npt.NDArray[np.float64]]]:
+    """The table of recipes, and the losses (N,) of each alone."""
+    table, alone = [], []
     for i, name in enumerate(recipes):
-        alone = metrics if len(recipes) == 1 else scores(combine.cross_fitted(logits[i:i + 1], labels, folds), labels)
+        answers = combine.cross_fitted(logits[i:i + 1], labels, folds, plan, series)
+        found = scores(answers, labels)
+        alone.append(losses(answers, labels))
         table.append({"recipe": name, "weight": combination.weights[i], "temperature": combination.temperatures[i],
-                      "log_loss": alone["log_loss"], "accuracy": alone["accuracy"]})
-    return table
+                      "log_loss": found["log_loss"], "accuracy": found["accuracy"]})
+    return table, alone
+
+
+def _of_plans(compared: Comparison) -> list[dict[str, Any]]:
+    having = compared.losses[compared.chosen]
+    return [asdict(plan) | {"chosen": plan == compared.plan, "log_loss": float(row.mean()), **gain(row, having)}
+            for plan, row in zip(compared.plans, compared.losses, strict=True)]

@@ -1,7 +1,7 @@
 """Probabilities of a trained ensemble for images, and the table that is written of them.
 
 A member's logits are averaged over the views of an image, then turned into probabilities with its recipe's temperature;
-those are averaged over all members, fold by fold and recipe by recipe, with the members' weights.
+those are averaged over its folds with the members' weights, and the recipes are pooled as the run's combination says.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def _view_logits(model: nn.Module, view: Inputs) -> npt.NDArray[np.float32]:
 def vote(voters: Sequence[Voter], combination: Combination,
          views: Callable[[int], Sequence[Inputs]]) -> npt.NDArray[np.float64]:
     """Probabilities (N, K); `views(recipe number)` gives what its members take of the images, view by view."""
-    def answers() -> Iterable[tuple[float, Floats]]:
+    def answers() -> Iterable[Floats]:
         for recipe in sorted({voter.recipe for voter in voters}):
-            features = views(recipe)
-            for voter in voters:
-                if voter.recipe == recipe:
-                    yield voter.weight, softmax(logits(voter.model, features), voter.temperature)
+            features, members = views(recipe), [voter for voter in voters if voter.recipe == recipe]
+            total = sum(voter.weight for voter in members)
+            yield np.asarray(sum(voter.weight / total * softmax(logits(voter.model, features), voter.temperature)
+                                 for voter in members))
 
     return combination.mix(answers())
 

@@ -19,8 +19,10 @@ import torch
 
 from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
-from hai_core.ensemble import combine, features, tta
+from hai_core.ensemble import combine, features, hierarchy, tta
 from hai_core.ensemble.apply import answered, ensemble
+from hai_core.ensemble.calibrate import ece
+from hai_core.ensemble.effects import gain
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
 from hai_core.manifest import TRAIN, Manifest
@@ -29,7 +31,7 @@ from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
-from hai_core.probabilities import log_loss, softmax
+from hai_core.probabilities import losses, softmax
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
@@ -43,12 +45,14 @@ MEMORY = 4 << 30  # bytes that members training at the same time may use
 
 @dataclass(frozen=True)
 class Prepared:
-    """What members learn from: the manifest's rows, all features computed. `labels` (N,), `folds` (N,) are of `train`."""
+    """What members learn from: the manifest's rows, all features computed. `labels` (N,), `folds` (N,) are of `train`,
+    `series` (K,) numbers the series of `classes`."""
 
     classes: list[str]
     train: pd.DataFrame
     holdout: pd.DataFrame
     labels: npt.NDArray[np.int64]
+    series: npt.NDArray[np.intp]
     folds: npt.NDArray[np.int8]
     views: tuple[View, ...]
     fingerprints: dict[str, str]  # backbone -> its weights
@@ -58,6 +62,10 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
     """Check that the manifest can be trained on, deal the folds, compute missing features. Raises InputError."""
     if len(manifest.classes) < 2:
         raise InputError(f"training needs at least two classes; the manifest has {len(manifest.classes)}")
+    series = hierarchy.numbered(manifest.classes, manifest.series)
+    if config.hierarchy == "series" and len(np.unique(series)) == len(series):
+        raise InputError("hierarchy is series, but no two classes of the manifest are of one series; put classes into series "
+                         "on the Classes page, or set hierarchy to none or best")
     train = manifest.table[manifest.table["split"] == TRAIN].reset_index(drop=True)
     holdout = manifest.table[manifest.table["split"] != TRAIN].reset_index(drop=True)
     labels = pd.Index(manifest.classes).get_indexer(pd.Index(train["label"])).astype(np.int64)
@@ -71,7 +79,7 @@ def prepare(manifest: Manifest, config: Config, images: Path) -> Prepared:
         more = ", ..." if len(without) > NAMED else ""
         raise InputError(f"{len(without)} images of the manifest cannot be used: {named}{more}; "
                          "bring them back, or index again and build a new manifest")
-    return Prepared(manifest.classes, train, holdout, labels, dealt, views, fingerprints)
+    return Prepared(manifest.classes, train, holdout, labels, series, dealt, views, fingerprints)
 
 
 def train_members(run: Path, prepared: Prepared, config: Config, after_member: Callable[[Path], None]) -> None:
@@ -176,18 +184,17 @@ def _train_member(folder: Path, name: str, number: int, fold: int, data: FrozenD
                n_train=len(train), n_validation=len(validation))
 
 
-def write_results(run: Path, prepared: Prepared, config: Config) -> None:
-    """Every table and figure of the run, from the members as they are on disk."""
+def write_results(run: Path, prepared: Prepared, config: Config) -> dict[str, Any]:
+    """Every table and figure of the run, from the members as they are on disk; returns what is in metrics.json."""
     answers, one_view = _out_of_fold(run, prepared, config)
     recipes = [recipe_name(recipe) for recipe in config.recipes]
-    found = outcome(answers, prepared.labels, prepared.folds, recipes)
+    plans = combine.plans(config.weights, config.calibration, config.hierarchy, len(recipes), prepared.series)
+    found = outcome(answers, prepared.labels, prepared.folds, recipes, plans=plans, series=prepared.series,
+                    one_view=one_view if len(prepared.views) > 1 else None)
     results: dict[str, Any] = {
-        "metrics": found.metrics, "temperature": found.combination.temperature, "views": len(prepared.views),
-        "recipes": found.recipes, "members": _cards(run, prepared, config, answers, found)}
-    if len(prepared.views) > 1:
-        alone = combine.cross_fitted(one_view, prepared.labels, prepared.folds)
-        found.metrics["log_loss_one_view"] = log_loss(alone, prepared.labels)
-    found.metrics.update(_holdout_scores(run, prepared, config, results))
+        "metrics": found.metrics, **found.combination.fields(), "views": len(prepared.views), "recipes": found.recipes,
+        "members": _cards(run, prepared, config, answers, found), "plans": found.plans, "effects": found.effects}
+    _score_holdout(run, prepared, config, results)
     if len(recipes) > 1:
         tempered = [softmax(z, recipe["temperature"]) for z, recipe in zip(answers, found.recipes, strict=True)]
         write_table(prepared.train[["path"]].assign(disagreement=confusions.disagreement(tempered)),
@@ -199,6 +206,7 @@ def write_results(run: Path, prepared: Prepared, config: Config) -> None:
     write_table(confusions.pairs(prepared.labels, found.probabilities, prepared.classes), run / "confusion.parquet")
     write_table(found.reliability, run / "reliability.parquet")
     write_atomic(run / "metrics.json", json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    return results
 
 
 def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -217,7 +225,8 @@ def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDA
 
 def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[np.float32],
            found: Outcome) -> list[dict[str, Any]]:
-    losses, weights = member_weights(answers, prepared.labels, prepared.folds, found.combination)
+    losses, weights = member_weights(answers, prepared.labels, prepared.folds, found.combination,
+                                     found.plan.weights)
     cards = []
     for name, recipe, fold in config.members:
         number, here = config.recipes.index(recipe), prepared.folds == fold
@@ -231,14 +240,23 @@ def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[n
     return [asdict(card) for card in cards]
 
 
-def _holdout_scores(run: Path, prepared: Prepared, config: Config, results: dict[str, Any]) -> dict[str, float]:
-    """Of the whole ensemble on the manifest's holdout, whose answers are kept: by them runs are compared image by image."""
-    table = answered(ensemble(run, config, results, len(prepared.classes)), prepared.holdout, prepared.classes)
+def _score_holdout(run: Path, prepared: Prepared, config: Config, results: dict[str, Any]) -> None:
+    """Keeps the answers about the holdout, by which runs are compared image by image; adds the figures there, and what
+    all members together add to the one that does best there."""
+    voting = ensemble(run, config, results, len(prepared.classes))
+    table = answered(voting, prepared.holdout, prepared.classes)
     write_table(table, run / "holdout.parquet")
     if table.empty:
-        return {}
+        return
     labels = pd.Index(prepared.classes).get_indexer(pd.Index(table["label"])).astype(np.int64)
-    return {f"holdout_{name}": value for name, value in scores(table.iloc[:, 2:].to_numpy(np.float32), labels).items()}
+    answers = table.iloc[:, 2:].to_numpy(np.float64)
+    figures = scores(answers, labels) | {"ece": ece(answers, labels)}
+    results["metrics"] |= {f"holdout_{name}": value for name, value in figures.items()}
+    images = prepared.holdout["sha256"].tolist()
+    alone = [losses(voting.of_one(voter)(images), labels) for voter in voting.voters]
+    best = int(np.argmin([one.mean() for one in alone]))
+    results["effects"].append({"part": "members", "name": results["members"][best]["name"], "used": True,
+                               "log_loss": float(alone[best].mean()), **gain(alone[best], losses(answers, labels))})
 
 
 def _history(run: Path, config: Config) -> pd.DataFrame:

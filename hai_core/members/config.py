@@ -156,6 +156,15 @@ class Config(_Section):
     swa_start: float | None = Field(
         default=0.5, ge=0, lt=1, description="Stochastic weight averaging: from this share of the epochs on, the weights after "
                                              "each epoch are averaged. Empty: no averaging.")
+    weights: Literal["best", "uniform", "inverse_log_loss", "optimised"] = Field(
+        default="best", description="How much each recipe counts in their product. uniform: all alike. inverse_log_loss: by "
+        "1 / log loss. optimised: by the least log loss, drawn towards uniform. best: what cross-validation finds best.")
+    calibration: Literal["temperature", "groups"] = Field(
+        default="temperature", description="temperature: one puts all probabilities right. groups: then a factor for each "
+                                           "series, drawn towards 1; a class without a series has its own.")
+    hierarchy: Literal["none", "series", "best"] = Field(
+        default="best", description="series: how sure of the series and how sure of the class within it are put right one by "
+                                    "one. best: where cross-validation finds that it helps.")
     folds: int = Field(default=5, ge=2, le=50, description="Parts that the images are dealt into; each member leaves one out.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Decides folds, initial weights and the order of the images.")
 

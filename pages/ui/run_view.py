@@ -61,8 +61,9 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
     left, right = st.columns(2, gap="large")
     left.plotly_chart(curves(run.history, "log_loss", say("training.curve")), key="training.curve",
                       alt=say("training.curve"), config=NO_TOOLS)
-    right.plotly_chart(reliability({say("training.out_of_fold"): run.reliability}), key="training.reliability",
-                       alt=say("plots.reliability"), config=NO_TOOLS)
+    right.plotly_chart(reliability(bins(run.reliability)), key="training.reliability", alt=say("plots.reliability"),
+                       config=NO_TOOLS)
+    draw_parts(run)
     draw_members(run)
     draw_again(workspace, run)
     if st.button(say("training.confusions"), key="training.confusions", icon=":material/grid_on:"):
@@ -98,6 +99,49 @@ def draw_figures(run: Run) -> None:
             if key in run.metrics:
                 st.metric(say(f"training.{key}"), form.format(run.metrics[key]), width="content",
                           help=say(f"training.{key}_help"))
+
+
+def bins(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The reliability diagram's lines: calibrated, and before that where the run tells it."""
+    if "images_before" not in table:
+        return {say("training.out_of_fold"): table}
+    before = table[["images_before", "confidence_before", "accuracy_before"]]
+    return {say("training.calibrated"): table, say("training.uncalibrated"): before.rename(
+        columns=lambda name: name.removesuffix("_before"))}
+
+
+def draw_parts(run: Run) -> None:
+    """What each part of the ensemble adds, and the ways to combine that were compared; runs of earlier versions do not tell."""
+    if not run.effects:
+        return
+    with st.expander(say("training.parts")):
+        st.caption(say("training.parts_about"))
+        st.dataframe(parts(run.effects), hide_index=True, key="training.parts", column_config={
+            "part": say("training.part"),
+            "gain": st.column_config.NumberColumn(say("training.adds"), format="%.4f", help=say("training.adds_help")),
+            "range": st.column_config.TextColumn(say("training.range"), help=say("training.range_help")),
+            "used": st.column_config.CheckboxColumn(say("training.used"), help=say("training.used_help"))})
+        if len(run.plans) > 1:
+            st.caption(say("training.plans_about"))
+            st.dataframe(ways(run.plans), hide_index=True, key="training.plans", column_config={
+                "weights": st.column_config.TextColumn(say("training.weights"), help=say("training.weights_help")),
+                "hierarchy": st.column_config.CheckboxColumn(say("training.series"), help=say("training.series_help")),
+                "log_loss": st.column_config.NumberColumn(say("training.log_loss"), format="%.4f",
+                                                          help=say("training.nested")),
+                "chosen": st.column_config.CheckboxColumn(say("training.chosen"))})
+
+
+def parts(effects: list[dict[str, object]]) -> pd.DataFrame:
+    """What each part adds, as it is shown."""
+    return pd.DataFrame([{"part": say(f"training.part_{row['part']}", name=row["name"]), "gain": row["gain"],
+                          "range": f"{row['low']:.4f} .. {row['high']:.4f}", "used": row["used"]} for row in effects])
+
+
+def ways(plans: list[dict[str, object]]) -> pd.DataFrame:
+    """The ways to combine that were compared, as they are shown, the best first."""
+    table = pd.DataFrame([{"weights": say(f"training.way_{row['weights']}"), "hierarchy": row["hierarchy"] == "series",
+                           "log_loss": row["log_loss"], "chosen": row["chosen"]} for row in plans])
+    return table.sort_values("log_loss", ignore_index=True)
 
 
 def draw_members(run: Run) -> None:

@@ -39,7 +39,7 @@ def test_members_vote_with_their_weights_and_views_are_averaged_before_the_tempe
     voters = [Voter(0, models[0], 2.0, 0.5), Voter(1, models[1], 0.5, 0.2), Voter(0, models[2], 2.0, 0.3)]
     rng = np.random.default_rng(0)
     features = {r: [rng.normal(size=(4, 3)).astype(np.float32) for _ in range(2)] for r in range(2)}
-    answers = vote(voters, Combination((2.0, 0.5), (0.8, 0.2), 0.7), features.__getitem__)
+    answers = vote(voters, Combination((2.0, 0.5), (0.8, 0.2), 0.7, "linear"), features.__getitem__)
     mixture = np.zeros((4, 2))
     for voter in voters:
         z = sum(voter.model(torch.from_numpy(view)).detach().numpy() for view in features[voter.recipe]) / 2
@@ -47,6 +47,17 @@ def test_members_vote_with_their_weights_and_views_are_averaged_before_the_tempe
         mixture += voter.weight * softmax(z, voter.temperature)
     sharp = mixture ** (1 / 0.7)
     assert np.allclose(answers, sharp / sharp.sum(1, keepdims=True), atol=1e-6)
+
+
+def test_a_logarithmic_pool_multiplies_the_recipes_means_over_their_members():
+    torch.manual_seed(0)
+    models = [nn.Linear(3, 2) for _ in range(3)]
+    voters = [Voter(0, models[0], 2.0, 0.5), Voter(1, models[1], 0.5, 0.2), Voter(0, models[2], 2.0, 0.3)]
+    view = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    answers = vote(voters, Combination((2.0, 0.5), (0.8, 0.2), 0.7), lambda recipe: [view])
+    first, second, third = (softmax(logits(m, [view]), t) for m, t in zip(models, (2.0, 0.5, 2.0), strict=True))
+    product = ((0.5 * first + 0.3 * third) / 0.8) ** (0.8 / 0.7) * second ** (0.2 / 0.7)
+    assert np.allclose(answers, product / product.sum(1, keepdims=True), atol=1e-6)
 
 
 def predictions(files=("a/1.jpg", "a/2.jpg", "b/3.png"), classes=("가", "나,\"", "=c")):

@@ -65,7 +65,7 @@ def test_another_head_takes_the_place_of_the_pages_one_with_its_options():
     (["recipes=[[a], [a]]"], "one recipe is listed twice"),
     (["recipes=[]"], "recipes"),
     (["recipes=[a]"], "recipes.0 = 'a'"),
-    (["mode=finetune"], r"recipes: tf_efficientnet_lite0\+tf_efficientnet_lite2 has several backbones"),
+    (["mode=finetune"], r"recipes: tf_efficientnet_lite0\+tf_efficientnet_lite1 has several backbones"),
     (["finetune.mixup=1"], "finetune: has no effect, because mode is frozen"),
     ([*FINETUNE, "whiten=0.3"], "whiten: has no effect, because mode is finetune"),
     ([*FINETUNE, "linear.scale=3"], "linear.scale: has no effect, because mode is finetune"),

@@ -11,7 +11,7 @@ from hai_core.members import config
 from hai_core.records import Decision
 from hai_core.workspace import write_atomic
 from pages.ui import state
-from pages.ui.run_view import learned
+from pages.ui.run_view import bins, learned
 
 
 def words(page):
@@ -63,8 +63,43 @@ def test_a_finished_run_shows_its_figures_members_and_how_it_came_about(open_pag
     assert {"Accuracy", "Top 5", "Calibration error", "Holdout log loss", "Holdout accuracy"} <= set(shown)
     tables = [table.value for table in page.dataframe]
     assert tables[0]["id"].tolist() == [trained.id]
-    assert tables[1]["name"].tolist() == ["tiny-fold0", "tiny-fold1", "tiny-fold2"]
+    assert tables[1]["part"].tolist() [:1] == ["Temperature"]  # one recipe, one view, no series: nothing else can be left out
+    assert tables[1]["part"][1].startswith("All members together, over tiny-fold")
+    assert tables[2]["name"].tolist() == ["tiny-fold0", "tiny-fold1", "tiny-fold2"]
     assert any("recipes" in code.value for code in page.code)
+
+
+def test_what_each_part_adds_is_shown_with_its_interval_and_the_ways_that_were_compared(open_page, trained):
+    effects = [{"part": part, "name": name, "used": part != "hierarchy", "log_loss": 1.0, "gain": 0.0123, "low": -0.001,
+                "high": 0.03} for part, name in [("recipes", "a"), ("recipe", "b+c"), ("views", ""), ("temperature", ""),
+                                                 ("groups", ""), ("weights", ""), ("hierarchy", "")]]
+    plans = [{"weights": way, "calibration": "temperature", "hierarchy": level, "chosen": chosen, "log_loss": loss,
+              "gain": 0.0, "low": 0.0, "high": 0.0} for way, level, chosen, loss in [
+                  ("uniform", "none", False, 1.2), ("optimised", "series", True, 1.0),
+                  ("inverse_log_loss", "none", False, 1.1)]]
+    results = json.loads((trained.path / "metrics.json").read_text())
+    write_atomic(trained.path / "metrics.json", json.dumps(results | {"effects": effects, "plans": plans}))
+    page = open_page("training")
+    assert not page.exception
+    parts, ways = (table.value for table in page.dataframe[1:3])
+    assert parts["part"].tolist()[:3] == ["All recipes together, over a alone", "Recipe b+c", "Mirror image"]
+    assert parts["range"].tolist() == ["-0.0010 .. 0.0300"] * 7
+    assert parts["used"].tolist() == [True] * 6 + [False]
+    assert ways["weights"].tolist() == ["fitted", "by 1 / log loss", "equal"]
+    assert ways["chosen"].tolist() == ways["hierarchy"].tolist() == [True, False, False]
+
+
+def test_a_run_of_an_earlier_version_is_shown_without_what_it_does_not_tell(open_page, trained):
+    results = json.loads((trained.path / "metrics.json").read_text())
+    write_atomic(trained.path / "metrics.json", json.dumps({k: v for k, v in results.items() if k not in ("effects", "plans")}))
+    table = pd.read_parquet(trained.path / "reliability.parquet")
+    assert len(bins(table)) == 2
+    old = table[["low", "high", "images", "confidence", "accuracy"]]
+    old.to_parquet(trained.path / "reliability.parquet", index=False)
+    assert len(bins(old)) == 1
+    page = open_page("training")
+    assert not page.exception
+    assert [table.value.columns[0] for table in page.dataframe] == ["name", "name"]
 
 
 def test_an_interrupted_run_can_be_gone_on_with(open_page, trained, started):
