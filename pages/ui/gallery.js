@@ -5,8 +5,7 @@
 
 const views = new WeakMap();
 
-const PATIENCE = 30_000; // milliseconds after which keys are heard again though no answer came
-const AGAIN = 4_000; // milliseconds after which an event without an answer is sent again: two people's work at once can swallow one
+const AGAIN = 4_000; // milliseconds after which an event without an answer is sent again, until there is one
 const PAUSE = 2_000; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
@@ -81,7 +80,6 @@ class View {
     window.removeEventListener("keydown", this.fromPage, true);
     document.removeEventListener("click", this.fromLink, true);
     window.removeEventListener("beforeunload", this.beforeUnload);
-    clearTimeout(this.patience);
     clearInterval(this.again);
     clearTimeout(this.missing);
     clearTimeout(this.refresh);
@@ -220,10 +218,8 @@ class View {
     event.id = ++lastId;
     event.focus ??= this.data.one ? this.focused : null;
     event.large = this.large?.open ? this.large.paths : [];
-    if (!isLook(event)) {
+    if (!isLook(event) && !this.still) {
       this.asked = event;
-      clearTimeout(this.patience);
-      this.patience = setTimeout(() => this.giveUp(), PATIENCE);
       clearInterval(this.again);
       this.again = setInterval(() => this.root.isConnected && this.trigger(event), AGAIN); // Python knows it by its id
     }
@@ -232,7 +228,6 @@ class View {
 
   // After a refusal the images are not as the person took them to be when pressing the next keys: these are dropped.
   answered(refused) {
-    clearTimeout(this.patience);
     clearInterval(this.again);
     const about = this.asked?.paths?.filter((path) => this.nodes.has(path));
     this.asked = null;
@@ -289,12 +284,6 @@ class View {
     if (decided || this.decided.size || !this.done.size || !this.allDone()) return;
     this.done.clear();
     if (page + 1 < pages) this.turn(page + 1);
-  }
-
-  giveUp() {
-    this.answered(true);
-    this.draw();
-    this.mark();
   }
 
   // --- drawing -----------------------------------------------------------------------------------------------------------

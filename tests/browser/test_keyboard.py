@@ -133,7 +133,7 @@ def test_training_by_keyboard_a_preset_is_chosen_and_trained(page: Page, app: Ap
     expect(presets.get_by_role("radio", name="quick")).to_be_checked()
     tab_to(page, button(page, "Start training"))
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Holdout log loss").first).to_be_visible(timeout=JOB)
+    expect(page.get_by_test_id("stMetric").filter(has_text="Holdout log loss")).to_be_visible(timeout=JOB)
     [run] = workspace.runs.glob("*/metrics.json")
     assert run.is_file()
 
