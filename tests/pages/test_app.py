@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -133,3 +134,8 @@ def test_bad_input_inside_a_page_is_one_sentence_without_a_traceback(app, worksp
     app.run()
     assert not app.exception
     assert app.error[0].value == text("journal.sqlite cannot be used as a journal: it is a [picture]")
+
+
+def test_every_message_to_the_browser_is_sent_whole():
+    settings = tomllib.loads((repository_root() / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["global"]["minCachedMessageSize"] > 1e9  # a page died of a message that the browser had dropped
