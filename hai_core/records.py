@@ -114,6 +114,8 @@ class MemberCard:
     temperature: float
     weight: float  # in the ensemble
     seconds: float
+    images_per_second: float | None = None  # of fine-tuning
+    wait_share: float | None = None  # of those seconds, in which the device waited for images
 
 
 def columns(record: type) -> list[str]:

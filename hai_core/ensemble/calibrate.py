@@ -23,8 +23,7 @@ def reliability(probabilities: Floats, labels: Labels, bins: int = 15) -> pd.Dat
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)  # bins are (low, high]
+    edges, place = np.linspace(0, 1, bins + 1), _bin(confidence, bins)
     images = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean = np.bincount(place, weights=confidence, minlength=bins) / images
@@ -37,6 +36,18 @@ def ece(probabilities: Floats, labels: Labels, bins: int = 15) -> float:
     table = reliability(probabilities, labels, bins)
     gap = (table["confidence"] - table["accuracy"]).abs().fillna(0)
     return float((gap * table["images"]).sum() / table["images"].sum())
+
+
+def ece_by_chance(probabilities: Floats, bins: int = 15) -> float:
+    """What `ece` would be on average if these probabilities were calibrated: with few images, accuracy strays from confidence
+    by chance. An error of about this much cannot be told from 0.
+
+    Labels drawn from the probabilities put a bin's count of right answers around its sum of confidences c with variance
+    sum c (1 - c), about normally, so its mean absolute error is sqrt(2 / pi) of the standard deviation.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    spread = np.sqrt(np.bincount(_bin(confidence, bins), confidence * (1 - confidence), bins).clip(0))
+    return float(np.sqrt(2 / np.pi) * spread.sum() / len(confidence))
 
 
 def sharpened(probabilities: Floats, factors: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -75,6 +86,11 @@ def sharpness(probabilities: Floats, labels: Labels, groups: npt.NDArray[np.intp
     found = minimize(loss, np.ones(count), jac=True, method="L-BFGS-B", bounds=[FACTORS] * count,
                      options={"ftol": 1e-12, "gtol": 1e-7})
     return np.asarray(found.x[groups])
+
+
+def _bin(confidence: Floats, bins: int) -> npt.NDArray[np.intp]:
+    """The number of each confidence's bin; bins are (low, high]."""
+    return np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left") - 1, 0, bins - 1)
 
 
 def _over_chance(probabilities: Floats) -> Floats:

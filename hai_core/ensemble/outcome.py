@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hai_core.ensemble import combine
-from hai_core.ensemble.calibrate import ece, reliability
+from hai_core.ensemble.calibrate import ece, ece_by_chance, reliability
 from hai_core.ensemble.combine import PLAIN, Combination, Comparison, Plan, Series
 from hai_core.ensemble.effects import effects, gain
 from hai_core.ensemble.evaluate import ranks
@@ -39,7 +39,7 @@ def outcome(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes
     view's logits, where the others are a mean of several views.
 
     metrics: log_loss, accuracy, top5, ece (out of fold, cross-fitted, and where there are several plans their choice is, too);
-    log_loss_in_sample (all fitted on the same images); ece_before (no temperatures); n; log_loss_one_view.
+    log_loss_in_sample (all fitted on the same images); ece_before (no temperatures) and ece_by_chance; n; log_loss_one_view.
     """
     compared = combine.compare(logits, labels, folds, plans, series)
     combination = combine.fit(logits, labels, compared.plan, series)
@@ -47,7 +47,7 @@ def outcome(logits: Floats, labels: Labels, folds: npt.NDArray[np.int8], recipes
     before = Combination((1.0,) * len(recipes), combination.weights, 1.0)(logits)
     metrics = scores(probabilities, labels) | {
         "log_loss_in_sample": log_loss(combination(logits), labels),
-        "ece": ece(probabilities, labels), "ece_before": ece(before, labels)}
+        "ece": ece(probabilities, labels), "ece_by_chance": ece_by_chance(probabilities), "ece_before": ece(before, labels)}
     table, alone = _of_recipes(logits, labels, folds, recipes, combination, compared.plan, series)
     added = effects(logits, labels, folds, recipes, compared, before, alone, series, one_view)
     if one_view is not None:

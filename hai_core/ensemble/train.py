@@ -21,7 +21,7 @@ from hai_core import backbones, confusions, progress
 from hai_core.embeddings import View
 from hai_core.ensemble import combine, features, hierarchy, tta
 from hai_core.ensemble.apply import answered, ensemble
-from hai_core.ensemble.calibrate import ece
+from hai_core.ensemble.calibrate import ece, ece_by_chance
 from hai_core.ensemble.effects import gain
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import logits
@@ -236,7 +236,8 @@ def _cards(run: Path, prepared: Prepared, config: Config, answers: npt.NDArray[n
         cards.append(MemberCard(
             name=name, recipe=recipe_name(recipe), fold=fold, n_train=fields["n_train"], n_validation=fields["n_validation"],
             log_loss=float(losses[number, fold]), accuracy=float(right.mean()),
-            temperature=found.combination.temperatures[number], weight=float(weights[number, fold]), seconds=fields["seconds"]))
+            temperature=found.combination.temperatures[number], weight=float(weights[number, fold]), seconds=fields["seconds"],
+            images_per_second=fields.get("images_per_second"), wait_share=fields.get("wait_share")))
     return [asdict(card) for card in cards]
 
 
@@ -250,7 +251,7 @@ def _score_holdout(run: Path, prepared: Prepared, config: Config, results: dict[
         return
     labels = pd.Index(prepared.classes).get_indexer(pd.Index(table["label"])).astype(np.int64)
     answers = table.iloc[:, 2:].to_numpy(np.float64)
-    figures = scores(answers, labels) | {"ece": ece(answers, labels)}
+    figures = scores(answers, labels) | {"ece": ece(answers, labels), "ece_by_chance": ece_by_chance(answers)}
     results["metrics"] |= {f"holdout_{name}": value for name, value in figures.items()}
     images = prepared.holdout["sha256"].tolist()
     alone = [losses(voting.of_one(voter)(images), labels) for voter in voting.voters]

@@ -66,6 +66,7 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
     draw_parts(run)
     draw_members(run)
     draw_again(workspace, run)
+    draw_serving(workspace, row["id"])
     if st.button(say("training.confusions"), key="training.confusions", icon=":material/grid_on:"):
         st.session_state["confusions.run"] = row["path"]
         st.switch_page("pages/confusions.py")
@@ -79,6 +80,15 @@ def draw_again(workspace: Workspace, run: Run) -> None:
     argv = ["train", "--manifest", newest["path"], "--config", str(run.path / "config.yaml"), "-w", str(workspace.root),
             "--wait"]
     start_button(say("training.again", digest=newest["digest"][:12]), workspace, argv, key="training.again", primary=False)
+
+
+def draw_serving(workspace: Workspace, name: str) -> None:
+    """The run as a version of a model, which MLflow serves."""
+    with st.expander(say("training.serve")):
+        st.caption(say("training.serve_about"))
+        start_button(say("training.register"), workspace, ["tracking", "register", "-w", str(workspace.root), "--run", name],
+                     key="training.register", primary=False)
+        job_panel(workspace, "tracking register", key="training.register-jobs")
 
 
 def draw_unfinished(workspace: Workspace, run: Run, state: str) -> None:
@@ -97,8 +107,10 @@ def draw_figures(run: Run) -> None:
     with st.container(horizontal=True, gap="large"):  # wraps in a narrow window
         for key, form in FIGURES.items():
             if key in run.metrics:
+                by_chance = run.metrics.get(f"{key}_by_chance")  # runs of earlier versions do not tell
+                more = "" if by_chance is None else " " + say("training.by_chance", value=form.format(by_chance))
                 st.metric(say(f"training.{key}"), form.format(run.metrics[key]), width="content",
-                          help=say(f"training.{key}_help"))
+                          help=say(f"training.{key}_help") + more)
 
 
 def bins(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -145,7 +157,7 @@ def ways(plans: list[dict[str, object]]) -> pd.DataFrame:
 
 
 def draw_members(run: Run) -> None:
-    members = pd.DataFrame([asdict(card) for card in run.cards])
+    members = pd.DataFrame([asdict(card) for card in run.cards]).dropna(axis=1, how="all")  # frozen features have no rate
     with st.expander(say("training.members_of", n=len(members))):
         if len(run.recipes) > 1:
             st.dataframe(pd.DataFrame(run.recipes), hide_index=True, column_config={
@@ -156,7 +168,10 @@ def draw_members(run: Run) -> None:
                                                       help=say("training.tempered")),
             "accuracy": st.column_config.NumberColumn(say("training.accuracy"), format="percent"),
             "temperature": st.column_config.NumberColumn(say("training.temperature"), format="%.3f"),
-            "seconds": st.column_config.NumberColumn(say("training.seconds"), format="%.1f")})
+            "seconds": st.column_config.NumberColumn(say("training.seconds"), format="%.1f"),
+            "images_per_second": st.column_config.NumberColumn(say("training.rate"), format="%.1f"),
+            "wait_share": st.column_config.NumberColumn(say("training.wait_share"), format="percent",
+                                                        help=say("training.wait_share_help"))})
     with st.expander(say("training.record")):
         st.code(run.config.to_yaml(), language="yaml")
         st.code(run.info["command"], language=None, wrap_lines=True)
@@ -199,4 +214,4 @@ def draw_mlflow(workspace: Workspace) -> None:
             st.link_button(say("training.mlflow_open"), f"http://127.0.0.1:{MLFLOW_PORT}", icon=":material/open_in_new:")
         else:
             start_button(say("training.mlflow_start"), workspace, argv, key="training.mlflow", primary=False)
-        job_panel(workspace, "tracking", done=False, key="training.mlflow-jobs")
+        job_panel(workspace, "tracking ui", done=False, key="training.mlflow-jobs")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from hai_core.ensemble.calibrate import ece, reliability, sharpened, sharpness
+from hai_core.ensemble.calibrate import ece, ece_by_chance, reliability, sharpened, sharpness
 from hai_core.probabilities import log_loss, softmax
 
 
@@ -35,6 +35,15 @@ def test_calibrated_probabilities_have_a_small_error_and_others_a_large_one():
     assert ece(*answers(1.0)) < 0.03
     assert ece(*answers(0.3)) > 0.1
     assert ece(*answers(3.0)) > 0.1
+
+
+@pytest.mark.parametrize("n", [300, 4000])
+def test_error_by_chance_is_that_of_labels_drawn_from_the_probabilities(n):
+    probabilities, _ = answers(n=n)
+    rng = np.random.default_rng(1)
+    drawn = [ece(probabilities, (rng.random((n, 1)) > probabilities.cumsum(1)).sum(1)) for _ in range(300)]
+    assert ece_by_chance(probabilities) == pytest.approx(np.mean(drawn), rel=0.05)
+    assert ece_by_chance(np.eye(3)) == 0
 
 
 def test_bins_count_every_image_once_edges_included():

@@ -136,6 +136,27 @@ def test_mlflow_is_started_by_the_command(open_page, trained, workspace, started
     assert started == [["tracking", "ui", "-w", str(workspace.root), "--port", "5000"]]
 
 
+def test_a_run_is_registered_by_the_command(open_page, trained, workspace, started):
+    page = open_page("training")
+    page.button(key="training.register").click().run()
+    assert started == [["tracking", "register", "-w", str(workspace.root), "--run", trained.id]]
+
+
+@pytest.mark.parametrize("rates", [{}, {"images_per_second": 12.5, "wait_share": 0.25}])
+def test_how_fast_fine_tuned_members_learned_is_shown_and_of_others_nothing(open_page, trained, rates):
+    results = json.loads((trained.path / "metrics.json").read_text())
+    results["members"][1] |= rates
+    write_atomic(trained.path / "metrics.json", json.dumps(results))
+    shown = open_page("training").dataframe[2].value
+    assert {"images_per_second", "wait_share"} & set(shown) == set(rates)
+    assert shown.loc[1, list(rates)].to_dict() == rates
+
+
+def test_the_calibration_error_is_told_beside_what_chance_makes_of_it(open_page, trained):
+    [shown] = [metric for metric in open_page("training").metric if metric.label == "Calibration error"]
+    assert f"{trained.metrics['ece_by_chance']:.3f} by chance" in shown.help
+
+
 def test_one_run_cannot_be_compared(open_page, trained):
     assert "needs two finished runs" in words(open_page("training", **{"training.view": "two"}))
 
