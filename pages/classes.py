@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from hai_core.records import Decision
@@ -9,7 +10,7 @@ from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, needs, state
 from pages.ui.class_table import class_table, edits
 from pages.ui.decide import decide
-from pages.ui.edited import held, save_button
+from pages.ui.edited import Edits, held, save_button
 from pages.ui.merge_view import draw_merges
 from pages.ui.series_view import draw_distances, draw_series
 from pages.ui.text import text
@@ -18,7 +19,8 @@ from pages.ui.words import count, say
 
 def draw_table(workspace: Workspace) -> None:
     curation = loaders.curation(workspace)
-    table, key, changes = held("classes.edited", str(workspace.root), class_table(loaders.catalog(workspace), curation))
+    now = class_table(loaders.catalog(workspace), curation)
+    table, key, changes = held("classes.edited", str(workspace.root), now)
     st.caption(say("classes.table_hint"))
     text_column = st.column_config.TextColumn
     st.data_editor(table, key=key, hide_index=True, height=min(36 * len(table) + 40, 620),
@@ -30,13 +32,19 @@ def draw_table(workspace: Workspace) -> None:
         "rename": text_column(say("classes.rename")),
         "merge": st.column_config.SelectboxColumn(say("classes.merge"), options=["", *table["class"]]),
         "drop": st.column_config.CheckboxColumn(say("classes.drop"), width="small", help=say("classes.drop_help"))})
+    known = set(now["class"])
+
+    def made(table: pd.DataFrame, changes: Edits) -> list[Decision]:
+        """Without edits of classes that others have merged, renamed or dropped meanwhile."""
+        return edits(table, {row: new for row, new in changes.items() if table["class"].iloc[row] in known})
+
     try:
-        decisions = edits(table, changes)
+        decisions = made(table, changes)
     except InputError as problem:
         st.error(text(problem))
         return
     label = say("classes.save_n", changes=count(len(decisions), "change")) if decisions else say("classes.save")
-    save_button(label, "classes.save", "classes.edited", workspace, decisions)
+    save_button(label, "classes.save", "classes.edited", workspace, made, disabled=not decisions)
 
 
 def draw_dropped(workspace: Workspace) -> None:

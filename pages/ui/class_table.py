@@ -76,16 +76,18 @@ def series_proposal(table: pd.DataFrame, proposed: Mapping[str, str]) -> pd.Data
     return shown.loc[order.sort_values(["none", "same", "series", "class"], kind="stable").index].reset_index(drop=True)
 
 
-def series_edits(shown: pd.DataFrame, edited: Mapping[int, Mapping[str, Any]]) -> list[Decision]:
+def series_edits(shown: pd.DataFrame, edited: Mapping[int, Mapping[str, Any]], now: Mapping[str, str]) -> list[Decision]:
     """The decisions that make the series those of a `series_proposal` after a person's edits; none where nothing changes.
 
-    Raises InputError when a name is not a valid one.
+    `now`: class -> series by now, '' for none. A class that is gone is left out, and so is one whose series others have changed
+    since, unless the person edited it. Raises InputError when a name is not a valid one.
     """
-    wanted = shown["series"].tolist()
+    wanted = {str(name): series for name, then, series in zip(shown["class"], shown["now"], shown["series"], strict=True)
+              if now.get(name) == then}
     for row, new in edited.items():
-        wanted[row] = (new.get("series", wanted[row]) or "").strip()
-    return [series_decision(name, series) for name, now, series in zip(shown["class"], shown["now"], wanted, strict=True)
-            if series != now]
+        if "series" in new and shown["class"].iloc[row] in now:
+            wanted[str(shown["class"].iloc[row])] = (new["series"] or "").strip()
+    return [series_decision(name, series) for name, series in wanted.items() if series != now[name]]
 
 
 def series_csv(curation: Curation) -> bytes:

@@ -57,13 +57,24 @@ def changing(decisions: Sequence[Decision], catalog: pd.DataFrame, curation: Cur
 
 
 def undo(workspace: Workspace, batch: str) -> Batch | None:
+    """Take a batch back. Nothing is done when that has happened already: a browser without an answer asks again."""
+    batches = loaders.batches(workspace)
+    if (batches["id"].eq(batch) & ~batches["live"]).any():
+        return None
     return _write(workspace, say("decide.undone", note=_note(workspace, batch)), lambda: loaders.journal(workspace).undo(
         batch, catalog=loaders.catalog(workspace), author=state.author()))
 
 
-def undo_last(workspace: Workspace) -> list[str]:
-    """Take this person's newest batch back; says so when there is none. Returns the paths that it was about."""
+def undo_last(workspace: Workspace, seen: str | None = None) -> list[str]:
+    """Take this person's newest batch back; says so when there is none. Returns the paths that it was about.
+
+    `seen`: the batch that was the newest one when it was asked for. Where that is another now (it was taken back already, or
+    decided in another window), nothing is done and that is said.
+    """
     batch = last_batch(workspace)
+    if seen is not None and seen != last_id(workspace):
+        st.session_state[state.NOTICE] = Notice(say("decide.not_the_last"))
+        return []
     if batch is None:
         st.session_state[state.NOTICE] = Notice(say("decide.nothing_to_undo"))
         return []
@@ -117,6 +128,12 @@ def last_batch(workspace: Workspace) -> pd.Series | None:
     batches = loaders.batches(workspace)
     live = batches[(batches["kind"] == "decide") & batches["live"] & (batches["author"] == state.author())]
     return None if live.empty else live.sort_values("number").iloc[-1]
+
+
+def last_id(workspace: Workspace) -> str:
+    """The id of `last_batch`, '' for none."""
+    batch = last_batch(workspace)
+    return "" if batch is None else str(batch["id"])
 
 
 @contextmanager

@@ -6,6 +6,7 @@
 const views = new WeakMap();
 
 const AGAIN = 4_000; // milliseconds after which an event without an answer is sent again, until there is one
+const ASKED = 3; // times that a thumbnail which does not come is asked for: there may be none
 const PAUSE = 2_000; // milliseconds without a decision after which the list without the decided images is asked for
 const ROOM = 240; // pixels of a gallery in view that show what it holds
 const NAMED_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageDown", "PageUp", "Enter", "Escape", "Backspace"];
@@ -46,6 +47,7 @@ class View {
     this.done = new Set(); // paths of what was decided on this page, also where decided images stay in the list
     this.said = new Map(); // section -> what was last decided in it
     this.all = false; // whether all that match are selected, not only those of this page
+    this.missed = new Map(); // content hash -> how often a thumbnail that did not come was asked for
     this.root.addEventListener("keydown", (event) => this.keydown(event));
     this.root.addEventListener("hg-closed", () => setTimeout(() => this.postponed && this.update(this.postponed)));
     // With nothing in focus, keys are meant for the page's gallery: a person can start without a click.
@@ -62,15 +64,16 @@ class View {
       else this.keydown(event);
     };
     window.addEventListener("keydown", this.fromPage, true);
-    // A link of the app that is clicked while decisions are on their way is followed when they are saved.
-    this.fromLink = (event) => {
-      const link = event.target.closest?.("a[href]");
-      if (!link || !this.hasUnsaved()) return;
+    // What is clicked elsewhere while decisions are on their way waits until they are saved: it may take the gallery away, show
+    // other images to the keys that wait, or take back what was decided last.
+    this.fromElsewhere = (event) => {
+      const control = event.target.closest?.("a[href], button, label");
+      if (!control || this.parent.contains(control) || !this.hasUnsaved() || !isPlain(event) || event.shiftKey) return;
       event.preventDefault();
       event.stopPropagation();
-      this.leaveBy = link;
+      this.leaveBy = control;
     };
-    document.addEventListener("click", this.fromLink, true);
+    document.addEventListener("click", this.fromElsewhere, true);
     this.beforeUnload = (event) => this.hasUnsaved() && event.preventDefault(); // the browser asks whether to leave
     window.addEventListener("beforeunload", this.beforeUnload);
   }
@@ -78,7 +81,7 @@ class View {
   remove() {
     if (this.root.isConnected) return; // Streamlit says so too of data that newer data has overtaken
     window.removeEventListener("keydown", this.fromPage, true);
-    document.removeEventListener("click", this.fromLink, true);
+    document.removeEventListener("click", this.fromElsewhere, true);
     window.removeEventListener("beforeunload", this.beforeUnload);
     clearInterval(this.again);
     clearTimeout(this.missing);
@@ -114,6 +117,7 @@ class View {
     this.mark();
     if (hadFocus) this.focusTile(this.focused, !back.length);
     if (hadFocus && changed) this.reveal();
+    if (this.follow()) this.send({ type: "look" });
     this.large?.fill(data.large);
     this.askForMissing();
     if (data.answered === this.asked?.id) this.answered(data.refused);
@@ -160,7 +164,8 @@ class View {
   askForMissing() {
     clearTimeout(this.missing);
     this.missing = setTimeout(() => {
-      const hashes = missingThumbnails(this.data.tiles);
+      const hashes = missingThumbnails(this.data.tiles).filter((hash) => (this.missed.get(hash) || 0) < ASKED);
+      for (const hash of hashes) this.missed.set(hash, (this.missed.get(hash) || 0) + 1);
       if (hashes.length && this.root.isConnected) this.send({ type: "missing", hashes });
     }, PATIENCE_FOR_THUMBNAILS);
   }
@@ -218,6 +223,7 @@ class View {
     event.id = ++lastId;
     event.focus ??= this.data.one ? this.focused : null;
     event.large = this.large?.open ? this.large.paths : [];
+    if (event.type === "undo") event.last = this.data.last; // after a restart Python does not know that it was done
     if (!isLook(event) && !this.still) {
       this.asked = event;
       clearInterval(this.again);
@@ -243,25 +249,28 @@ class View {
     }
     while (!this.asked && this.later.length) this.send(this.later.shift());
     this.replayKeys();
+    if (refused) this.leaveBy = null; // why is to be read here
     if (this.leaveBy && !this.hasUnsaved()) {
-      this.leaveBy.click();
+      clearTimeout(this.refresh); // where it leads is where the person wants to be
+      if (this.leaveBy.isConnected) this.leaveBy.click();
       this.leaveBy = null;
     } else if (this.decided.size) this.refreshSoon();
   }
 
-  // Whether a decision was made that the journal is not known to hold.
+  // Whether a decision was made, or taken back, that the journal is not known to hold.
   hasUnsaved() {
-    return [this.asked, ...this.later].some((event) => event?.type === "act") || this.keys.length > 0;
+    return [this.asked, ...this.later].some((event) => ["act", "undo"].includes(event?.type)) || this.keys.length > 0;
   }
 
   // The images stay where they are while one decision follows another.
   refreshSoon() {
     clearTimeout(this.refresh);
+    const looks = () => this.root.querySelector(".hg-menu") || (this.large?.open && !this.allDone());
     this.refresh = setTimeout(() => {
-      if (!this.root.isConnected || !this.decided.size) return;
-      if (this.asked || this.root.querySelector(".hg-menu") || this.large?.open) this.refreshSoon();
+      if (!this.root.isConnected || !this.decided.size || this.asked) return; // what was asked is answered, and then it is soon again
+      if (looks()) this.refreshSoon();
       else this.send({ type: "refresh", anchor: this.paths().find((path) => !this.decided.has(path)) || null });
-    }, this.waits() ? 0 : PAUSE);
+    }, this.allDone() && !looks() ? 0 : PAUSE);
   }
 
   replayKeys() {
@@ -388,8 +397,9 @@ class View {
     all?.setAttribute("aria-pressed", `${this.all}`);
     all?.classList.toggle("hg-pressed", this.all);
     this.root.classList.toggle("hg-whole", this.all);
-    const [kept, rest] = this.keptAndRest(this.data.tiles);
-    this.count.textContent = this.data.mode === "keep" ? say("to_keep", { kept: number(kept.length), others: number(rest.length) })
+    const isKeep = this.data.mode === "keep";
+    const [kept, rest] = this.keptAndRest(this.data.tiles.filter(({ path }) => !isKeep || !this.done.has(path)));
+    this.count.textContent = isKeep ? say("to_keep", { kept: number(kept.length), others: number(rest.length) })
       : say("selected", { n: number(this.all ? this.data.total : kept.length) });
   }
 
@@ -487,6 +497,7 @@ class View {
     const labels = new Set(chosen.paths.map((path) => this.tile(path).label));
     const names = choose.length ? firstOf(choose, (name) => labels.has(name)) : inOrder(action, labels);
     if (!names.length && !action.free) return commit("");
+    this.large?.close(); // nothing behind it can be typed into
     nameMenu({ label: question || action.label, placeholder: question, choose: names, free: action.free }, node, (name) => {
       this.focusTile(this.focused, true);
       commit(name);
@@ -515,7 +526,8 @@ class View {
     }
     clearTimeout(this.refresh);
     document.querySelector(".hai-toast")?.remove(); // its Undo was for the decision before
-    this.large?.close();
+    if (section) this.large?.close();
+    else this.follow();
     this.focusTile(this.focused, true, false);
     this.reveal();
     this.mark();
@@ -643,9 +655,18 @@ class View {
     this.send({ type: "look" });
   }
 
+  // The large view shows the image that the next key is for; of two that were compared, there is no next. Whether it has changed.
+  follow() {
+    const { large } = this;
+    if (!large?.open || large.paths.includes(this.focused)) return false;
+    if (large.paths.length > 1 || !this.tile(this.focused)) large.close();
+    else large.show([this.focused]);
+    return large.open;
+  }
+
   closed() {
     this.send({ type: "look" });
-    this.focusTile(this.focused, true);
+    if (!this.root.querySelector(".hg-menu")) this.focusTile(this.focused, true);
   }
 
   // In a section: the image to keep, and the one in focus or the next one.

@@ -24,7 +24,7 @@ from hai_core import catalog as catalogs
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
 from pages.ui import loaders, state
-from pages.ui.decide import changing, decide, undo_last
+from pages.ui.decide import changing, decide, last_id, undo_last
 from pages.ui.toast import Notice
 from pages.ui.words import say, section
 
@@ -214,7 +214,7 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
                   for path in st.session_state.get(f"{key}.large", ())],
         "answered": st.session_state.get(f"{key}.answered"), "refused": st.session_state.get(f"{key}.refused", False),
         "decided": st.session_state.get(f"{key}.decided"), "back": back, "asked_for": asked_for, "bulk": sections is None,
-        "similar": similar,
+        "similar": similar, "last": last_id(workspace),
         "words": section("gallery"),
     }
     left, right = st.columns([1.75, 1], gap="large") if inspector else (st.container(), None)
@@ -309,7 +309,7 @@ def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, 
         st.session_state[f"{key}.anchor"] = event["anchor"]
         st.session_state[f"{key}.changed"] = True
     elif kind == "undo":
-        st.session_state[f"{key}.back"] = undo_last(workspace)
+        st.session_state[f"{key}.back"] = undo_last(workspace, event["last"])
         st.session_state[f"{key}.changed"] = True
     elif kind == "act":
         decided = st.session_state.get(f"{key}.decided", {})

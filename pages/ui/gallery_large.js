@@ -8,7 +8,7 @@ class Large {
   // `view`: the gallery that opened it; `parent`: where the dialog is put, not inside the gallery, which is drawn anew.
   constructor(view, parent) {
     this.view = view;
-    this.node = make("dialog", "hg hg-dialog", "", { "aria-label": say("large_view") });
+    this.node = make("dialog", "hg hg-dialog", "", { "aria-label": say("large_view"), tabindex: "-1" });
     this.node.addEventListener("click", (event) => event.target === this.node && this.node.close());
     this.node.addEventListener("keydown", (event) => this.keydown(event));
     this.node.addEventListener("close", () => {
@@ -56,6 +56,7 @@ class Large {
     this.node.replaceChildren(this.stage, this.foot);
     this.listen();
     if (!this.node.open) this.node.showModal();
+    this.node.focus(); // what had it may be gone, and keys would go nowhere
   }
 
   caption() {
@@ -167,11 +168,12 @@ class Large {
     const own = {
       "+": () => this.zoomBy(ZOOM), "=": () => this.zoomBy(ZOOM), "-": () => this.zoomBy(1 / ZOOM), 0: () => this.zoomBy(1 / this.zoom),
     };
-    if (this.paths.length === 2) own.b = own.B = () => this.toggleBlink();
-    if (isPlain(event) && own[event.key]) {
+    if (this.paths.length === 2) own.b = () => this.toggleBlink();
+    const act = isPlain(event) && own[letterOf(event)];
+    if (act) {
       event.preventDefault();
       event.stopPropagation();
-      return own[event.key]();
+      return act();
     }
     this.view.keydown(event);
   }

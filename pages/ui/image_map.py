@@ -111,8 +111,8 @@ def _select(placed: Placed, key: str, on_select: Callable[[list[str]], None]) ->
 def _mail(workspace: Workspace, placed: Placed, key: str, selected: str) -> None:
     """What changes often: what is selected, and pictures of the points under the pointer.
 
-    A component of its own, so that the points, which may be megabytes, are sent again only when they have changed; a fragment,
-    so that looking around draws nothing else anew.
+    A component of its own and a fragment, so that looking around draws nothing else anew, and sends no points, which may be
+    megabytes.
     """
     wanted = st.session_state.pop(f"{key}.wanted", [])
     version = f"{placed.digest}-{loaders.journal(workspace).version()}"

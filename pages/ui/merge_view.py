@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from hai_core.records import Decision
-from hai_core.workspace import Workspace
+from hai_core.workspace import Workspace, digest
 from pages.ui import loaders, needs, state
 from pages.ui.decide import decide, undo_last
 from pages.ui.gallery import strip
@@ -98,18 +98,20 @@ def _pair(workspace: Workspace, proposal: pd.Series, *, likely: bool) -> None:
 
 
 def _answers(workspace: Workspace, names: list[str], short: Mapping[str, str], proposal: pd.Series) -> None:
-    """The buttons, always at the same place, so that one proposal after the other can be answered."""
+    """The buttons, always at the same place, so that one proposal after the other can be answered. Their keys are the pair's: a
+    second press that is on its way when the next pair comes is not for that."""
     a, b = names
+    pair = digest("\0".join(sorted(names)).encode())
     seen = {"page": "classes"} | {column: float(proposal[column]) for column in KEPT_AS_EVIDENCE if column in proposal}
     merge_a, merge_b, apart, skip, back = st.columns([3, 3, 2, 2, 2], gap="small")
     for kept, gone, place, key in ((a, b, merge_a, "M"), (b, a, merge_b, "N")):
-        place.button(say("classes.merge_as", name=text(short[kept])), key=f"classes.merge-{'a' if kept == a else 'b'}",
+        place.button(say("classes.merge_as", name=text(short[kept])), key=f"classes.merge-{'a' if kept == a else 'b'}-{pair}",
                      type="primary" if kept == a else "secondary", shortcut=key, width="stretch", wrap=True,
                      on_click=decide, args=(workspace, [Decision("merge", label=gone, value=kept, evidence=seen)]))
-    apart.button(say("classes.keep_apart"), key="classes.apart", shortcut="K", width="stretch", wrap=True, on_click=decide,
-                 help=say("classes.keep_apart_help"),
+    apart.button(say("classes.keep_apart"), key=f"classes.apart-{pair}", shortcut="K", width="stretch", wrap=True,
+                 help=say("classes.keep_apart_help"), on_click=decide,
                  args=(workspace, [Decision("keep_apart", label=a, other=b, evidence=seen)]))
-    skip.button(say("classes.skip"), key="classes.skip", shortcut="S", width="stretch", wrap=True,
+    skip.button(say("classes.skip"), key=f"classes.skip-{pair}", shortcut="S", width="stretch", wrap=True,
                 help=say("classes.skip_help"), on_click=_skip, args=(workspace, proposal["pair"]))
     with back:
         _undo_button(workspace)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -17,7 +19,7 @@ from hai_core.workspace import InputError, Workspace
 from pages.ui import loaders, progress
 from pages.ui.class_table import class_table, read_series_csv, series_csv, series_edits, series_proposal
 from pages.ui.decide import decide
-from pages.ui.edited import held, save_button
+from pages.ui.edited import Edits, held, save_button
 from pages.ui.text import text
 from pages.ui.tiles import classes
 from pages.ui.words import count, say
@@ -91,12 +93,14 @@ def _propose(workspace: Workspace, names: list[str], centroids: Floats | None) -
     anew = bar.toggle(say("series.anew"), key="series.anew")
     curation = loaders.curation(workspace)
     wanted = made if anew else proposals.continued(made, curation.series)
-    shown = series_proposal(class_table(loaders.catalog(workspace), curation), wanted)
-    _proposal(workspace, *held("series.edited", (str(workspace.root), source, cut, anew), shown))
+    table = class_table(loaders.catalog(workspace), curation)
+    now = dict(zip(table["class"], table["series"], strict=True))
+    shown = series_proposal(table, wanted)
+    _proposal(workspace, *held("series.edited", (str(workspace.root), source, cut, anew), shown), now)
 
 
-def _proposal(workspace: Workspace, shown: pd.DataFrame, key: str, edits: dict[int, dict[str, Any]]) -> None:
-    """The proposal as a table to edit, and the button that saves it."""
+def _proposal(workspace: Workspace, shown: pd.DataFrame, key: str, edits: Edits, now: Mapping[str, str]) -> None:
+    """The proposal as a table to edit, and the button that saves it; `now`: class -> series."""
     changed = int((shown["series"] != shown["now"]).sum())
     called = shown["series"][shown["series"] != ""]
     st.markdown(say("series.proposed", series=count(called.nunique(), "series"), classes=count(len(called), "class"),
@@ -107,13 +111,14 @@ def _proposal(workspace: Workspace, shown: pd.DataFrame, key: str, edits: dict[i
         "images": st.column_config.NumberColumn(say("series.images"), width="small"),
         "now": st.column_config.TextColumn(say("series.now")),
         "series": st.column_config.TextColumn(say("series.series"), help=say("series.series_help"))})
+    made = partial(series_edits, now=now)
     try:
-        decisions = series_edits(shown, edits)
+        decisions = made(shown, edits)
     except InputError as problem:
         st.error(text(problem))
         return
     label = say("series.save_n", classes=count(len(decisions), "class")) if decisions else say("series.save")
-    save_button(label, "series.save", "series.edited", workspace, decisions)
+    save_button(label, "series.save", "series.edited", workspace, made, disabled=not decisions)
 
 
 def _apart(workspace: Workspace, names: list[str], centroids: Floats) -> None:

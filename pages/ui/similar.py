@@ -17,7 +17,7 @@ NEIGHBOURS = 60
 def show(workspace: Workspace) -> None:
     """The dialog, while an image is asked about."""
     path = st.session_state.get(state.SIMILAR)
-    if path:
+    if path and not st.session_state.get(state.CREATING):  # one dialog at a time
         st.dialog(say("gallery.similar_title"), width="large", on_dismiss=_close)(_draw)(workspace, path)
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
@@ -108,6 +109,54 @@ def test_two_images_of_a_group_are_compared_by_slider_and_by_blinking(page: Page
     page.wait_for_function("document.activeElement.dataset.testid === 'tile'")
 
 
+def test_the_large_view_shows_what_the_next_key_is_for(page: Page, app: App, workspace: Workspace) -> None:
+    show_all(page, app)
+    first, second, third = paths(page)[:3]
+    large = page.get_by_role("dialog", name="Large view")
+    page.get_by_test_id("tile").first.focus()
+    page.keyboard.press("Enter")
+    for key, next_one in (("x", second), ("k", third), ("z", second), ("ArrowRight", third)):
+        page.keyboard.press(key)
+        expect(large.locator(".hg-path")).to_have_text(next_one)
+    page.keyboard.press("PageDown")
+    expect(page.get_by_text("61–120 of 135")).to_be_visible()
+    expect(large.locator(".hg-path")).to_have_text(paths(page)[0])
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    settle(page)
+    assert live(workspace) == [("exclude", first, "")]
+
+
+def test_all_of_a_list_can_be_decided_in_the_large_view(page: Page, app: App, workspace: Workspace) -> None:
+    images = catalog.load(workspace)
+    flagged = pd.read_parquet(workspace.findings / "noise.parquet").query("flagged")["path"].tolist()
+    before = [Decision("label_ok", path=path) for path in flagged[3:]]
+    Journal(workspace).append(before, images, author="another")
+    open_(page, app, "/noise")
+    shown = paths(page)
+    assert set(shown) == set(flagged[:3])
+    page.keyboard.press("Enter")
+    large = page.get_by_role("dialog", name="Large view")
+    for path in shown:
+        expect(large.locator(".hg-path")).to_have_text(path)
+        page.keyboard.press("k")
+    expect(large).to_be_hidden()
+    wait_for(page, workspace, [("label_ok", path, "") for path in [*flagged[3:], *shown]])
+
+
+def test_another_label_is_chosen_from_the_large_view(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    first = paths(page)[0]
+    label = sorted({str(name) for name in catalog.load(workspace)["label"]})[-1]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Large view")).to_be_visible()
+    page.keyboard.press("l")
+    expect(page.locator(".hg-input")).to_be_focused()
+    page.keyboard.type(label)
+    page.keyboard.press("Enter")
+    wait_for(page, workspace, [("relabel", first, label)])
+
+
 def test_zoom_and_pan_in_the_large_view(page: Page, app: App) -> None:
     open_(page, app, "/noise")
     paths(page)
@@ -166,6 +215,17 @@ def test_labels_chosen_lately_come_first_then_those_of_the_series_of_the_image_i
     page.keyboard.press("l")
     for at, name in enumerate([last, label, *others]):
         expect(offered.nth(at)).to_have_text(name)
+    page.keyboard.press("Escape")
+    for _ in paths(page):  # on to an image of another series
+        page.keyboard.press("ArrowRight")
+        focused = str(images["label"][page.evaluate("document.activeElement.dataset.path")])
+        if focused not in (label, last):
+            break
+    assert focused not in (label, last)
+    settle(page)
+    page.keyboard.press("l")
+    for at, name in enumerate([last, *sorted([label, *others])]):
+        expect(offered.nth(at)).to_have_text(name)
 
 
 def test_a_link_clicked_while_decisions_are_on_their_way_is_followed_when_they_are_saved(
@@ -177,6 +237,17 @@ def test_a_link_clicked_while_decisions_are_on_their_way_is_followed_when_they_a
     page.evaluate("document.querySelector('[data-testid=stSidebarNavLink][href*=journal]').click()")
     expect(page.get_by_role("heading", name="Journal")).to_be_visible()
     assert [path for _, path, _ in live(workspace)] == shown[:6]
+
+
+def test_other_images_are_asked_for_when_the_decisions_on_their_way_are_saved(
+        page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    for key in ("x", "x", "x"):
+        page.keyboard.press(key)
+    page.evaluate("[...document.querySelectorAll('button, label')].find((node) => node.textContent === 'All images').click()")
+    expect(page.get_by_text("1–60 of 135")).to_be_visible()
+    assert [path for _, path, _ in live(workspace)] == shown[:3]
 
 
 def test_a_decision_that_was_swallowed_on_its_way_is_sent_again_and_made_once(

@@ -336,7 +336,7 @@ def test_a_copy_that_is_excluded_already_is_not_counted_again_and_comes_back_whe
     open_(page, app, "/duplicates")
     group = page.locator("section[data-section='0']")
     expect(group.get_by_role("button", name="Keep 1, exclude 1")).to_be_visible()
-    expect(page.get_by_test_id("selection-count")).to_have_text("2 to keep, 2 to exclude")
+    expect(page.get_by_test_id("selection-count")).to_have_text("Marked on this page: 2 to keep, 2 to exclude")
     for tile in group.get_by_test_id("tile").all()[:2]:  # keep the excluded one instead of the next best
         tile.click()
     group.get_by_role("button", name="Keep 1, exclude 2").click()

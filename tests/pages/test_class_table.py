@@ -76,8 +76,18 @@ def test_a_proposal_of_series_stands_beside_how_it_is_and_can_be_edited(catalog)
         {"class": "=C", "images": 0, "now": "", "series": "U"},
         {"class": "라브4, 5세대", "images": 1, "now": "", "series": "U"},
         {"class": "A", "images": 2, "now": "S", "series": "S"}, {"class": "B", "images": 1, "now": "T", "series": ""}]
-    made = series_edits(shown, {0: {"series": None}, 1: {"series": " V "}, 2: {"series": "S"}})
+    now = dict(zip(shown["class"], shown["now"], strict=True))
+    made = series_edits(shown, {0: {"series": None}, 1: {"series": " V "}, 2: {"series": "S"}}, now)
     assert [(d.action, d.label, d.value) for d in made] == [("series", "라브4, 5세대", "V"), ("series", "B", "B")]
     assert curated(catalog, Decision("series", label="B", value="T"), *made).series == {"라브4, 5세대": "V"}
     with pytest.raises(InputError, match="control character"):
-        series_edits(shown, {0: {"series": "a\x00b"}})
+        series_edits(shown, {0: {"series": "a\x00b"}}, now)
+
+
+def test_series_that_others_have_changed_meanwhile_are_theirs_unless_they_were_edited_here(catalog):
+    curation = curated(catalog, Decision("series", label="A", value="S"), Decision("series", label="B", value="S"))
+    shown = series_proposal(class_table(catalog, curation), dict.fromkeys(["A", "B", "=C"], "mine"))
+    by_now = {"A": "theirs", "B": "theirs", "=C": ""}  # 라브4, 5세대 was merged away
+    gone, edited = (shown["class"].tolist().index(name) for name in ("라브4, 5세대", "B"))
+    made = series_edits(shown, {gone: {"series": "x"}, edited: {"series": "mine"}}, by_now)
+    assert {d.label: d.value for d in made} == {"B": "mine", "=C": "mine"}

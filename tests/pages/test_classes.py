@@ -28,6 +28,12 @@ def shown(page):
     return " ".join(element.value for element in page.markdown)
 
 
+def button(page, answer):
+    """The button of that answer; its key is the pair's."""
+    [found] = [each for each in page.button if (each.key or "").startswith(f"classes.{answer}-")]
+    return found
+
+
 def progress(page):
     return page.get("progress")[0].proto.text
 
@@ -43,28 +49,34 @@ def test_the_best_proposal_comes_first_with_its_evidence(page):
 
 
 def test_merge_keeps_the_chosen_name_and_moves_on(page, workspace):
-    page.button(key="classes.merge-a").click().run()
+    button(page, "merge-a").click().run()
     assert actions(workspace) == [("merge", "K5_2021", "", "K5_2019")]
     assert "\\<img" in shown(page)
     assert progress(page) == "1 of 2 pairs done"
 
 
+def test_a_second_press_of_an_answer_is_not_for_the_next_pair(page, workspace):
+    first = button(page, "merge-a")
+    first.click().run()
+    assert button(page, "merge-a").key != first.key
+
+
 def test_keep_apart_is_remembered(page, workspace):
-    page.button(key="classes.apart").click().run()
+    button(page, "apart").click().run()
     assert actions(workspace) == [("keep_apart", "K5_2019", "K5_2021", "")]
     assert progress(page) == "1 of 2 pairs done"
 
 
 def test_an_answer_can_be_taken_back(page, workspace):
-    page.button(key="classes.apart").click().run()
+    button(page, "apart").click().run()
     page.button(key="classes.undo").click().run()
     assert actions(workspace) == []
     assert progress(page) == "0 of 2 pairs done"
 
 
 def test_undo_takes_back_a_skip_when_that_came_last(page, workspace):
-    page.button(key="classes.apart").click().run()
-    page.button(key="classes.skip").click().run()
+    button(page, "apart").click().run()
+    button(page, "skip").click().run()
     assert page.success
     page.button(key="classes.undo").click().run()
     assert progress(page) == "1 of 2 pairs done"
@@ -75,7 +87,7 @@ def test_undo_takes_back_a_skip_when_that_came_last(page, workspace):
 
 def test_skip_writes_nothing_and_can_be_taken_back(page, workspace):
     for _ in range(2):
-        page.button(key="classes.skip").click().run()
+        button(page, "skip").click().run()
     assert actions(workspace) == []
     assert "2 skipped" in page.success[0].value
     assert progress(page) == "0 of 2 pairs done · 2 skipped"

@@ -30,6 +30,15 @@ def test_without_edits_the_table_is_as_things_are_now_and_keeps_its_widget_while
     assert edits == {}
 
 
+def test_the_widget_is_the_same_while_the_rows_are_and_shows_what_others_changed_in_them(session):
+    _, widget, _ = edited.held("t", "x", OLD)
+    session[widget] = {"edited_rows": {0: {"rename": "z"}}}
+    more = OLD.assign(images=[1, 2])
+    table, same, edits = edited.held("t", "x", more)
+    assert (same, edits) == (widget, {0: {"rename": "z"}})
+    assert table.equals(more)
+
+
 def test_while_there_are_edits_they_stay_with_the_rows_they_were_made_in(session):
     _, widget, _ = edited.held("t", "x", OLD)
     session[widget] = {"edited_rows": {0: {"rename": "z"}}}
@@ -52,3 +61,15 @@ def test_what_others_decide_does_not_take_edits_of_the_class_table_away(open_pag
     page.button(key="classes.save").click().run()
     assert [(d.action, d.label, d.value) for d in Journal(workspace).live()][1:] == [("rename", name, "mine")]
     assert page.button(key="classes.save").label == "Save changes"
+
+
+def test_edits_of_a_class_that_others_have_merged_meanwhile_are_about_no_class(open_page, workspace):
+    page = open_page("classes", view="table")
+    kept = page.session_state["classes.edited"]
+    names = kept["table"]["class"].tolist()
+    edits = {names.index("K5_2021"): {"rename": "gone"}, names.index("K5_2019"): {"rename": "mine"}}
+    page.session_state[kept["widget"]] = {"edited_rows": edits, "added_rows": [], "deleted_rows": []}
+    Journal(workspace).append([Decision("merge", label="K5_2021", value="K5_2019")], catalog.load(workspace), author="another")
+    page.run()
+    page.button(key="classes.save").click().run()
+    assert [(d.action, d.label, d.value) for d in Journal(workspace).live()][1:] == [("rename", "K5_2019", "mine")]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from hai_core.decisions import Journal
 from hai_core.records import Decision
-from pages.ui import gallery, state
+from pages.ui import decide, gallery, state
 from pages.ui.gallery import Action, Selection
 
 RELABEL = Action("relabel", "relabel", gallery.on_images("relabel"), key="l", choose=("K5_2019",))
@@ -84,9 +84,13 @@ def test_the_events_of_the_browser_turn_pages_undo_and_act(workspace, images, ti
     assert session["g.start"] == 2
     send(type="act", action="exclude", paths=[images["path"][0]], others=[], value="", section="")
     assert len(Journal(workspace).live()) == 1
-    send(type="undo")
+    last = decide.last_id(workspace)
+    send(type="undo", last=last)
     assert Journal(workspace).live() == []
-    send(type="undo")
+    send(type="undo", last=last)  # once more, as after a restart in between
+    assert session[state.NOTICE].text.startswith("Another decision was the last one by now")
+    assert Journal(workspace).batches()["kind"].tolist() == ["decide", "undo"]
+    send(type="undo", last="")
     assert session[state.NOTICE].text == "There is nothing to undo"
 
 
