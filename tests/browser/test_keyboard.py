@@ -99,14 +99,18 @@ def test_classes_by_keyboard_a_class_is_renamed_in_the_table(page: Page, app: Ap
         page.keyboard.press(key)
     page.keyboard.press("Enter")
     expect(page.locator(".gdg-input")).to_be_focused()
-    page.keyboard.type("K5 (2019)", delay=60)
+    page.keyboard.type("K5 ", delay=60)
+    images = catalog.load(workspace)
+    Journal(workspace).append([Decision("exclude", path=images["path"][0])], images, author="another")
+    page.wait_for_timeout(4500)  # the page hears of it meanwhile: a class in the table has an image less
+    page.keyboard.type("(2019)", delay=60)
     page.keyboard.press("Enter")
     save = button(page, "Save 1 change")
     expect(save).to_be_visible()
     tab_to(page, save)
     page.keyboard.press("Enter")
     expect(button(page, "Save changes")).to_be_disabled()
-    assert live(workspace) == [("rename", "", "K5 (2019)")]
+    assert [(action, value) for action, _, value in live(workspace)] == [("exclude", ""), ("rename", "K5 (2019)")]
 
 
 def test_manifest_by_keyboard_two_versions_are_built_and_compared(page: Page, app: App, workspace: Workspace) -> None:
