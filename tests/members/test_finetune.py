@@ -228,6 +228,17 @@ def test_the_learning_rate_is_that_of_timms_schedule(warmup):
     assert learning_rate(12, 20, warmup, "constant") == 1
 
 
+def test_each_step_has_the_rate_of_its_number(task, monkeypatch):
+    rates, step = [], finetune._Training._one_step
+    monkeypatch.setattr(finetune._Training, "_one_step", lambda self, batches: (
+        step(self, batches), rates.append([group["lr"] / group["lr_scale"] for group in self.optimizer.param_groups]))[0])
+    made = task(finetune={"warmup_epochs": 1, "layer_decay": 0.5, "head_rate": 3})
+    fit_member(made)
+    plan = Plan(made)
+    expected = [0.02 * learning_rate(number, plan.steps, plan.per_epoch, "cosine") for number in range(plan.steps)]
+    assert all(own == pytest.approx([rate] * len(own)) for own, rate in zip(rates, expected, strict=True))
+
+
 def test_earlier_layers_learn_more_slowly_and_the_head_faster():
     from hai_core.members.network import FinetunedMember
 
