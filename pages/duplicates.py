@@ -15,7 +15,7 @@ from hai_core.workspace import Workspace
 from pages.ui import loaders, needs, pace, review, state
 from pages.ui.decide import decide
 from pages.ui.gallery import Action, Selection, gallery, reset
-from pages.ui.words import count, say
+from pages.ui.words import count, reason, say
 
 KEY = "duplicates"
 GROUPS_A_PAGE = 12
@@ -35,6 +35,7 @@ def main() -> None:
     images["section"] = images["group"].astype(str)
     groups = review.duplicate_groups(images, curation.not_duplicates)
     groups["id"] = groups["group"].astype(str)
+    images["open"] = images["group"].map(groups.set_index("group")["open"])
     if findings.empty:
         st.success(say("duplicates.none"), icon=":material/check_circle:")
         return
@@ -106,7 +107,11 @@ def _actions(workspace: Workspace, images: pd.DataFrame) -> list[Action]:
 
     def different(selection: Selection) -> list[Decision]:
         gone = excluded()
-        return review.no_duplicates(path for path in (*selection.paths, *selection.others) if path not in gone)
+        paths = (*selection.paths, *selection.others)
+        left = [path for path in paths if path not in gone]
+        if len(left) > 1:
+            return review.no_duplicates(left)
+        return [*(Decision("restore", path=path) for path in paths if path in gone), *review.no_duplicates(paths)]
 
     return [
         Action("keep", say("duplicates.keep"), keep, key="k", primary=True, section=True, choose_in_section=True,
@@ -120,16 +125,17 @@ def _sections(images: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Title, note and labels to choose from of the groups of one page."""
     own = images[images["section"].isin(groups["id"])]
     labels = {group: [name for name in names if name] for group, names in own.groupby("section")["now"].unique().items()}
-    kept = own[own["kept"]].set_index("section")
-    reasons = kept["reason"].where(kept["keep"], say("duplicates.instead"))
-    across = groups["cross_class"].to_numpy() & np.array([len(labels[group]) > 1 for group in groups["id"]], dtype=bool)
+    kept = own[own["kept"] & own["open"]].set_index("section")
+    reasons = kept["reason"].map(reason).astype("str").where(kept["keep"], say("duplicates.instead"))
+    across = groups["open"] & groups["cross_class"] & groups["id"].map(labels).map(len).gt(1)
     return groups.assign(
         title=[f"{count(size, 'image')} · {' / '.join(labels[group]) or say('duplicates.no_label')}"
                for group, size in zip(groups["id"], groups["size"], strict=True)],
-        note=groups["id"].map(reasons).fillna("") + np.where(across, say("duplicates.which_label"), ""),
+        note=[reasons.get(group, "") for group in groups["id"]], hint=np.where(across, say("duplicates.which_label"), ""),
         choose=[labels[group] if ask else [] for group, ask in zip(groups["id"], across, strict=True)],
         question=say("duplicates.right_label"),
-        badge=np.where(across, say("duplicates.different_labels"), ""))[["id", "title", "note", "badge", "choose", "question"]]
+        badge=np.where(across, say("duplicates.different_labels"), ""))[
+            ["id", "title", "note", "hint", "badge", "choose", "question"]]
 
 
 def _tiles(workspace: Workspace, shown: pd.DataFrame) -> pd.DataFrame:
@@ -152,12 +158,12 @@ def _captions(shown: pd.DataFrame, properties: pd.DataFrame) -> list[str]:
     """Of the first image of a group all properties; of the others those that differ from its, and why they are copies."""
     captions, first = [], {}
     rows = zip(shown["section"], shown["keep"], shown["reason"], properties.to_dict("records"), strict=True)
-    for group, keep, reason, own in rows:
+    for group, keep, why, own in rows:
         lead = first.setdefault(group, own)
         named = ("pixels", "size", "format") if own is lead else ("size", "format")  # the reason tells other pixels
         facts = " · ".join(own[name] for name in named if own is lead or own[name] != lead[name])
         label = own["label"] if own is lead or own["label"] != lead["label"] else ""
-        captions.append("\n".join(filter(None, [label, facts, "" if keep else reason])))
+        captions.append("\n".join(filter(None, [label, facts, "" if keep else reason(why)])))
     return captions
 
 
@@ -165,7 +171,7 @@ def _badge(row: tuple) -> str:
     if row.excluded:
         return say("gallery.badge_exclude")
     if row.kept:
-        return say("duplicates.suggested")
+        return say("duplicates.suggested" if row.open else "gallery.badge_kept")
     if row.kind in ("exact", "pixels"):
         return say(f"duplicates.{row.kind}")
     return say("duplicates.alike", share=f"{row.strength:.0%}")

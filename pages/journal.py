@@ -92,7 +92,7 @@ def _batches(workspace: Workspace, decided: pd.DataFrame, rows: pd.DataFrame, zo
         "note": listed["note"], "when": local(listed["time"], zone), "author": listed["author"]})
     if listed["live"].all():
         shown = shown.drop(columns="state")
-    left, right = st.columns([1.3, 1], gap="medium")
+    left, right = st.container(key="wide-journal").columns([1.3, 1], gap="medium")
     with left:
         st.caption(say("journal.choose"))
         key = f"journal-batches-{hash(wanted)}-{len(decided)}-{st.session_state.get(SHOWN, 0)}"

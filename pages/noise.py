@@ -18,7 +18,7 @@ from pages.ui.gallery import Action, Selection
 from pages.ui.pace import minutes_left
 from pages.ui.progress import duration
 from pages.ui.text import bold, count, text
-from pages.ui.words import say
+from pages.ui.words import reason, say
 
 KINDS = ("noise", "outliers", "quality")
 SHOWN = ("open", "done", "all")
@@ -147,7 +147,7 @@ def _inspect(workspace: Workspace, kind: str, shown: pd.DataFrame, path: str) ->
     row = shown.iloc[place]
     galleries.picture(workspace, path, key=f"{kind}-focus")
     if kind == "quality":
-        st.markdown(text(row["reason"]))
+        st.markdown(text(reason(row["reason"])))
     st.markdown(f"{say(f'noise.figure_{kind}')}: {bold(evidence.percent(row['score']))}", help=say(f"noise.direction_{kind}"))
     if kind == "noise":
         evidence.show(workspace, row, shown["path"].iloc[place:place + AHEAD])

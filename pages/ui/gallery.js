@@ -28,7 +28,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     views.set(parentElement, view);
   }
   view.trigger = (event) => setTriggerValue("event", event);
-  view.update(data);
+  if (!view.isPast(data)) view.update(data);
   return () => view.remove();
 }
 
@@ -39,6 +39,7 @@ class View {
     parent.appendChild(this.root);
     this.selected = new Set(); // paths; in keep mode: of the images that are kept
     this.anchor = null; // path where a Shift-range starts
+    this.picking = false; // whether images were picked one by one: moving on then leaves them selected
     this.focused = null;
     this.asked = null; // the event whose answer is awaited
     this.later = []; // events to send when it has come
@@ -89,6 +90,12 @@ class View {
     this.large?.node.remove();
   }
 
+  // Whether this was sent before the person turned to the page that is shown already: the answer to that follows.
+  isPast(data) {
+    const { asked } = this;
+    return asked?.type === "page" && this.data.first === asked.start && data.first !== asked.start && data.answered !== asked.id;
+  }
+
   update(data) {
     if (this.root.querySelector(".hg-menu, .hg-page:focus")) { // what is typed there is not to become keys
       this.postponed = data;
@@ -100,7 +107,10 @@ class View {
     const { activeElement } = document;
     const hadFocus = this.root.contains(activeElement) && !activeElement.matches("input, select");
     const changed = this.receive(data);
-    if (turned) this.done.clear();
+    if (turned) {
+      this.done.clear();
+      this.picking = false;
+    }
     this.still = data.mode === "strip" || data.mode === "picture";
     const paths = this.paths();
     const back = this.asked?.type === "undo" && data.answered === this.asked.id ? data.back : [];
@@ -110,12 +120,15 @@ class View {
     }
     if (!paths.includes(this.focused)) this.focused = paths[Math.min(Math.max(place, 0), paths.length - 1)];
     if (back.length) this.choose(back);
-    for (const path of back) this.done.delete(path);
+    const again = new Set(back.map((path) => this.tile(path)?.section)); // a group is decided as a whole
+    for (const { path, section } of data.tiles) if (back.includes(path) || (section && again.has(section))) this.done.delete(path);
     if (data.one && this.selected.size === 0) this.selected.add(this.focused);
     if (changed) this.draw();
     this.markDecided();
     this.mark();
-    if (hadFocus) this.focusTile(this.focused, !back.length);
+    const isNew = !this.opened && this.root.closest("[role=dialog]"); // keys are for the dialog
+    this.opened = true;
+    if (hadFocus || isNew) this.focusTile(this.focused, !back.length);
     if (hadFocus && changed) this.reveal();
     if (this.follow()) this.send({ type: "look" });
     this.large?.fill(data.large);
@@ -130,8 +143,7 @@ class View {
   // they were (`decided` tells what became of them), and the new list of images follows.
   receive(data) {
     const shown = drawn(data);
-    const undone = this.asked?.type === "act" && data.answered === this.asked.id && !data.decided; // its badges say "saving"
-    const changed = shown !== this.shown || undone;
+    const changed = shown !== this.shown || (this.decided.size > 0 && !data.decided); // badges were painted over what was drawn
     if (data.decided) for (const path of Object.keys(data.decided)) this.decided.add(path);
     else this.decided.clear();
     this.data = data;
@@ -141,7 +153,9 @@ class View {
 
   markDecided() {
     for (const [path, { badge, tone }] of Object.entries(this.data.decided || {})) this.setBadge(path, badge, tone);
-    for (const event of this.later.filter(({ type }) => type === "act")) this.markSaving([...event.paths, ...event.others]);
+    for (const event of [this.asked, ...this.later]) {
+      if (event?.type === "act" && event.id !== this.data.answered) this.markSaving([...event.paths, ...event.others]);
+    }
   }
 
   markSaving(paths) {
@@ -202,7 +216,7 @@ class View {
 
   // The images that the next key is for.
   choose(paths) {
-    this.all = false;
+    this.all = this.picking = false;
     this.focused = paths[0];
     if (this.data.mode === "select") this.selected = new Set(paths);
   }
@@ -338,7 +352,7 @@ class View {
     if (this.data.sizes.length && this.data.total > this.data.sizes[0]) {
       view.append(pageSizes(this.data.page_size, this.data.sizes, (page_size) => this.send({ type: "size", page_size })));
     }
-    view.append(pager(this.data, (to) => this.turn(to)));
+    view.append(pager(this.data, (to) => this.turn(to), () => this.focusTile(this.focused, true)));
     view.append(button("?", "hg-quiet", () => this.showKeys(), { title: say("keys"), "aria-label": say("show_keys") }));
     return view;
   }
@@ -365,7 +379,9 @@ class View {
     if (tiles.length > 1) {
       foot.append(button(say("compare"), "hg-quiet", () => this.compare(section.id), { title: say("key", { key: "C" }) }));
     }
-    box.append(title, make("div", "hg-note", section.note), this.grid(tiles, section.title), foot);
+    const note = make("div", "hg-note");
+    note.append(make("span", "hg-reason", section.note), make("span", "", section.hint));
+    box.append(title, note, this.grid(tiles, section.title), foot);
     return box;
   }
 
@@ -399,8 +415,8 @@ class View {
     this.root.classList.toggle("hg-whole", this.all);
     const isKeep = this.data.mode === "keep";
     const [kept, rest] = this.keptAndRest(this.data.tiles.filter(({ path }) => !isKeep || !this.done.has(path)));
-    this.count.textContent = isKeep ? say("to_keep", { kept: number(kept.length), others: number(rest.length) })
-      : say("selected", { n: number(this.all ? this.data.total : kept.length) });
+    if (!isKeep) this.count.textContent = say("selected", { n: number(this.all ? this.data.total : kept.length) });
+    else this.count.textContent = rest.length ? say("to_keep", { kept: number(kept.length), others: number(rest.length) }) : "";
   }
 
   markButton(node) {
@@ -413,6 +429,9 @@ class View {
       return;
     }
     const { paths, others } = this.inSection(section.dataset.section);
+    const suggested = this.data.tiles.filter((tile) => tile.section === section.dataset.section && tile.keep);
+    const isAsSuggested = suggested.length === paths.length && suggested.every(({ path }) => paths.includes(path));
+    section.querySelector(".hg-reason").classList.toggle("hg-void", !isAsSuggested); // it speaks of the suggestion
     node.textContent = label.replace("{kept}", paths.length).replace("{others}", others.length);
     node.disabled = label.includes("{others}") && others.length === 0;
   }
@@ -436,12 +455,19 @@ class View {
     if (event.shiftKey && this.data.mode === "select" && this.anchor) {
       this.selectRange(this.anchor, path);
     } else {
-      if (this.data.one && !onCheck && !event.ctrlKey && !event.metaKey) this.selected = new Set([path]);
-      else this.toggle(path);
+      if (this.data.one && !onCheck && !event.ctrlKey && !event.metaKey) this.choose([path]);
+      else this.pick(path);
       this.anchor = path;
     }
     this.focusTile(path);
     this.mark();
+  }
+
+  // Of a gallery whose image in focus is the selected one anyway, the first pick says that it stays selected.
+  pick(path) {
+    const isFirst = this.data.one && !this.picking && this.selected.size === 1 && this.selected.has(path);
+    if (!isFirst) this.toggle(path);
+    this.picking = this.data.mode === "select" && this.selected.size > 0;
   }
 
   toggle(path) {
@@ -461,12 +487,20 @@ class View {
     if (!node) return;
     for (const other of this.nodes.values()) other.tabIndex = -1;
     node.tabIndex = 0;
+    if (!quietly) this.measureToolbar();
     node.focus({ preventScroll: quietly });
     if (this.data.one && changed && tell) this.send({ type: "look" });
   }
 
+  // What is scrolled to stands below the toolbar, which takes one row or several.
+  measureToolbar() {
+    const bar = this.root.querySelector(".hg-toolbar");
+    if (bar) this.root.style.setProperty("--hg-bar", `${bar.offsetHeight}px`);
+  }
+
   // The next key is for what can be seen: the image in focus, and in a section its title and buttons too.
   reveal() {
+    this.measureToolbar();
     const node = this.nodes.get(this.focused);
     (node?.closest("section") || node)?.scrollIntoView({ block: "nearest" });
     node?.scrollIntoView({ block: "nearest" });
@@ -476,7 +510,7 @@ class View {
     this.all = false;
     const paths = this.paths();
     const to = Math.min(Math.max(paths.indexOf(this.focused) + step, 0), paths.length - 1);
-    if (this.data.one) this.selected = new Set([paths[to]]);
+    if (this.data.one && !this.picking) this.selected = new Set([paths[to]]);
     this.focusTile(paths[to]);
     this.mark();
   }
@@ -493,7 +527,8 @@ class View {
     if (this.all) chosen.paths = this.paths();
     if (chosen.paths.length + chosen.others.length === 0 || this.isSaving(section, action, chosen)) return;
     const commit = (value) => this.commit(action, chosen, section, value);
-    const { choose = [], question } = (action.ask && this.data.sections.find(({ id }) => id === section)) || {};
+    const asks = action.ask && chosen.paths.length > 0; // else no image is left to have a label
+    const { choose = [], question } = (asks && this.data.sections.find(({ id }) => id === section)) || {};
     const labels = new Set(chosen.paths.map((path) => this.tile(path).label));
     const names = choose.length ? firstOf(choose, (name) => labels.has(name)) : inOrder(action, labels);
     if (!names.length && !action.free) return commit("");
@@ -520,7 +555,7 @@ class View {
     if (!section) {
       if (!all) this.focused = this.after(chosen.paths);
       this.selected = new Set(this.data.one ? [this.focused] : []);
-      this.all = false;
+      this.all = this.picking = false;
     } else {
       this.focused = this.afterSection(section);
     }
@@ -554,6 +589,7 @@ class View {
   keydown(event) {
     const { target } = event;
     if (this.still || target.matches("input[type=text], select")) return;
+    if (event.key === "Escape" && this.selected.size === 0 && this.root.closest("[role=dialog]")) return; // it closes that
     event.stopPropagation(); // Streamlit's own keys (R, C, Esc) are not meant here
     if (target.matches("input") && (event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End")) return;
     if (event.repeat && letterOf(event).length === 1) return event.preventDefault(); // held down, it would decide image after image
@@ -619,9 +655,14 @@ class View {
   }
 
   step(step, range) {
-    const from = this.focused;
+    if (!range || !this.paths().includes(this.anchor)) this.anchor = this.focused;
     this.move(step);
-    if (range && this.data.mode === "select") this.selectRange(from, this.focused);
+    if (!range) {
+      this.anchor = this.focused;
+    } else if (this.data.mode === "select") {
+      this.selected = new Set();
+      this.selectRange(this.anchor, this.focused);
+    }
     this.mark();
     if (this.large?.open) this.open([this.focused]);
   }
@@ -638,7 +679,7 @@ class View {
   }
 
   clear() {
-    this.all = false;
+    this.all = this.picking = false;
     this.selected = new Set();
     this.mark();
   }
@@ -647,8 +688,9 @@ class View {
 
   open(paths) {
     this.all = false;
+    if (!this.large?.open) this.before = this.selected; // keys are for what is shown; afterwards for these again
     if (this.data.mode === "select") this.selected = new Set(paths.slice(0, 1));
-    this.focused = paths[0];
+    if (!paths.includes(this.focused)) [this.focused] = paths;
     this.mark();
     this.large ??= new Large(this, this.parent);
     this.large.show(paths);
@@ -666,6 +708,11 @@ class View {
 
   closed() {
     this.send({ type: "look" });
+    if (this.data.mode === "select") {
+      const left = [...this.before].filter((path) => this.nodes.has(path) && !this.done.has(path));
+      this.selected = new Set(this.data.one && left.length < 2 ? [this.focused] : left);
+      this.mark();
+    }
     if (!this.root.querySelector(".hg-menu")) this.focusTile(this.focused, true);
   }
 

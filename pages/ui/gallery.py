@@ -103,9 +103,9 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
 
     `tiles`: a row an image with columns `path`, `sha256`, `caption`, `badge`, and if wanted `tone` (of the badge: good, warn,
     bad or ''), `section`, `label` (as it is now), `evidence` (dict, goes into the journal with a decision). Order is kept.
-    `sections`: columns `id`, `title`, `note`, `badge`, and if wanted `choose` (list of names) with `question`: the grid is
-    divided by `tiles.section`, a click on an image toggles whether it is kept (column `keep` of tiles at first), and pages
-    count sections.
+    `sections`: columns `id`, `title`, `note` (about the images that are kept at first), `hint`, `badge`, and if wanted `choose`
+    (list of names) with `question`: the grid is divided by `tiles.section`, a click on an image toggles whether it is kept
+    (column `keep` of tiles at first), and pages count sections.
     `describe`, `describe_sections`: make these columns from the rows of one page, so that the other pages cost nothing;
     then `tiles` needs only `section`, and `sections` only `id`, before.
     `inspector`: called with the path of the image in focus, draws beside the grid; a click then selects only that image.

@@ -2,6 +2,7 @@
 
 const ZOOM = 1.25; // of one step of the wheel or of the keys + and -
 const MOST_ZOOM = 12;
+const SLIDE = 5; // percent that an arrow key moves the divider
 const BLINK = 600; // milliseconds that each of two images is shown
 
 class Large {
@@ -61,8 +62,11 @@ class Large {
 
   caption() {
     const [path] = this.paths;
-    this.note = make("span", "hg-note", this.view.tile(path)?.caption || "");
-    return [make("span", "hg-path", path), this.note, make("span", "hg-note hg-hint", say("zoom_hint"))];
+    const { badge, caption } = this.view.tile(path) || {};
+    this.note = make("span", "hg-note", [badge, ...(caption || "").split("\n")].filter(Boolean).join(" · "));
+    const keys = this.view.data.actions.map((action) => action.key.toUpperCase()).filter(Boolean).join(" ");
+    return [make("span", "hg-path", path), this.note,
+      make("span", "hg-note hg-hint", [say("large_hint", { keys }), say("zoom_hint")].join(" · "))];
   }
 
   // `large`: list of {path, src, problem, flip} as Python read them.
@@ -92,7 +96,7 @@ class Large {
     const names = this.paths.map((path, at) => {
       const tile = this.view.tile(path);
       const name = make("div", `hg-side hg-side-${at}`, path);
-      for (const line of (tile?.caption || "").split("\n")) if (line) name.append(make("div", "hg-note", line));
+      for (const line of [tile?.badge, ...(tile?.caption || "").split("\n")]) if (line) name.append(make("div", "hg-note", line));
       return name;
     });
     const divide = () => {
@@ -102,6 +106,7 @@ class Large {
       this.stage.classList.remove("hg-blinking");
     };
     slider.addEventListener("input", divide);
+    this.slider = slider;
     this.blink = () => {
       clearInterval(this.blinking);
       this.stage.classList.add("hg-blinking");
@@ -165,10 +170,16 @@ class Large {
   // Zoom, blink and close are its own; the rest (moving on, deciding) is the gallery's, about the image shown.
   keydown(event) {
     if (event.target.matches(".hg-divider") && event.key.startsWith("Arrow")) return event.stopPropagation();
+    const slide = (step) => {
+      this.slider.value = Number(this.slider.value) + step;
+      this.divide();
+    };
     const own = {
       "+": () => this.zoomBy(ZOOM), "=": () => this.zoomBy(ZOOM), "-": () => this.zoomBy(1 / ZOOM), 0: () => this.zoomBy(1 / this.zoom),
     };
-    if (this.paths.length === 2) own.b = () => this.toggleBlink();
+    if (this.paths.length === 2) {
+      Object.assign(own, { b: () => this.toggleBlink(), arrowleft: () => slide(-SLIDE), arrowright: () => slide(SLIDE) });
+    }
     const act = isPlain(event) && own[letterOf(event)];
     if (act) {
       event.preventDefault();

@@ -25,7 +25,7 @@ function sizeSlider(size, set) {
 }
 
 // Arrows, and between them the page, of which another can be typed.
-function pager({ page, pages, first, total, sections, tiles }, turn) {
+function pager({ page, pages, first, total, sections, tiles }, turn, leave) {
   const arrow = (sign, to, name, testid) => {
     const node = button(sign, "hg-quiet", () => turn(to), { "data-testid": testid, title: name, "aria-label": name });
     node.disabled = to < 0 || to >= pages;
@@ -42,12 +42,14 @@ function pager({ page, pages, first, total, sections, tiles }, turn) {
     event.stopPropagation();
     if (event.key === "Escape") input.value = page + 1;
     if (event.key !== "Enter") return;
-    input.blur(); // the next keys are for the images
+    leave(); // the next keys are for the images
     const to = Math.min(Math.max(Math.round(Number(input.value)) || page + 1, 1), pages) - 1;
     if (to === page) input.value = page + 1;
     else turn(to);
   });
-  const place = make("span", "hg-range", say("range", { first: number(first + 1), last: number(last), total: number(total) }));
+  const range = (from, to) => say("range", { first: number(from), last: number(to), total: number(total) });
+  const place = make("span", "hg-range", range(first + 1, last));
+  place.style.minWidth = `${range(total, total).length}ch`; // as wide on every page
   node.append(place);
   if (pages === 1) return node;
   node.append(arrow("‹", page - 1, say("previous_page"), "previous-page"), input, make("span", "hg-range", `/ ${number(pages)}`),

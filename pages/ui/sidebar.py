@@ -61,4 +61,4 @@ def _undo(workspace: Workspace) -> None:
     batch = decide.last_batch(workspace)
     if batch is not None:
         st.button(say("sidebar.undo", note=text(batch["note"])), key="undo-last", icon=":material/undo:", width="stretch",
-                  on_click=decide.undo_last, args=(workspace,), help=say("sidebar.undo_help"))
+                  on_click=decide.undo_last, args=(workspace,), help=f"{text(batch['note'])}  \n{say('sidebar.undo_help')}")

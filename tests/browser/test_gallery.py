@@ -40,6 +40,7 @@ def show_all(page: Page, app: App) -> None:
     page.get_by_text("All images", exact=True).click()
     settle(page)
     expect(page.get_by_text("1–60 of 135")).to_be_visible()
+    expect(page.get_by_test_id("gallery")).to_have_count(1)  # the one before is gone
 
 
 def test_the_next_page_is_shown_without_asking_the_server(page: Page, app: App) -> None:
@@ -79,7 +80,7 @@ def test_a_page_being_typed_is_not_disturbed_by_an_answer(page: Page, app: App, 
 
 def test_all_that_match_are_decided_and_taken_back_as_one(page: Page, app: App, workspace: Workspace) -> None:
     show_all(page, app)
-    page.get_by_role("button", name="All 135 matching").click()
+    page.get_by_role("button", name="Select all 135").click()
     expect(page.get_by_test_id("selection-count")).to_have_text("135 selected")
     page.get_by_role("button", name="Unsure (135)").click()
     notice = page.get_by_test_id("notice")
@@ -104,9 +105,49 @@ def test_two_images_of_a_group_are_compared_by_slider_and_by_blinking(page: Page
     expect(second).not_to_have_attribute("style", str(before))
     page.keyboard.press("b")
     expect(dialog.locator(".hg-shown")).to_have_count(1)
+    dialog.get_by_role("button", name="Blink").focus()
+    page.keyboard.press("ArrowLeft")  # the divider's, wherever the focus is
+    expect(dialog.locator(".hg-side")).to_have_count(2)
+    expect(dialog.locator(".hg-blinking")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.wait_for_function("document.activeElement.dataset.testid === 'tile'")
+
+
+def test_an_image_whose_decision_is_taken_back_at_once_looks_undecided(page: Page, app: App, workspace: Workspace) -> None:
+    open_(page, app, "/noise")
+    first = paths(page)[0]
+    badge = page.locator(f"[data-testid=tile][data-path={json.dumps(first)}] .hg-badge")
+    before = str(badge.text_content())
+    page.keyboard.press("x")
+    expect(badge).to_have_text("excluded")
+    page.keyboard.press("z")
+    expect(badge).to_have_text(before)
+    assert live(workspace) == []
+
+
+def selected(page: Page) -> list[str]:
+    return [str(tile.get_attribute("data-path")) for tile in page.locator("[data-testid=tile][aria-selected=true]").all()]
+
+
+def test_images_are_selected_by_keyboard_in_a_row_or_one_by_one_and_stay_so_after_a_look(page: Page, app: App) -> None:
+    open_(page, app, "/noise")
+    shown = paths(page)
+    page.keyboard.press("ArrowRight")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowRight")
+    assert selected(page) == shown[1:5]
+    page.keyboard.press("Shift+ArrowLeft")
+    assert selected(page) == shown[1:4]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Large view")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("selection-count")).to_have_text("3 selected")
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowLeft")
+    for key in (" ", "ArrowRight", "ArrowRight", " "):
+        page.keyboard.press(key)
+    assert selected(page) == [shown[2], shown[4]]
 
 
 def test_the_large_view_shows_what_the_next_key_is_for(page: Page, app: App, workspace: Workspace) -> None:
@@ -319,7 +360,7 @@ def test_two_people_decide_at_the_same_time_and_nothing_is_lost_or_made_twice(
 def test_a_server_killed_in_a_bulk_decision_leaves_all_of_it_or_none(page: Page, app: App, workspace: Workspace) -> None:
     rng = np.random.default_rng(0)
     show_all(page, app)
-    page.get_by_role("button", name="All 135 matching").click()
+    page.get_by_role("button", name="Select all 135").click()
     threading.Timer(float(rng.uniform(0.0, 0.1)), app.process.kill).start()
     page.get_by_role("button", name="Unsure (135)").click(no_wait_after=True)
     app.process.wait(20)

@@ -9,6 +9,8 @@ import pytest
 
 from hai_core.decisions import Journal
 from hai_core.records import Decision
+from pages.ui import gallery
+from pages.ui.gallery import Selection
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_groups_of_several_labels_come_first_and_the_keeper_leads(open_page, cop
     data = shown(open_page("duplicates"))
     assert [section["id"] for section in data["sections"]] == ["1", "0"]
     assert data["sections"][0]["badge"] == "different labels"
-    assert data["sections"][0]["note"] == "larger. Keep asks which label is right"
+    assert (data["sections"][0]["note"], data["sections"][0]["hint"]) == ("larger", " · Keep asks which label is right")
     assert sorted(data["sections"][0]["choose"]) == sorted(copies["label"].iloc[-2:])
     assert data["sections"][1]["choose"] == []
     assert data["sections"][1]["note"] == "larger"
@@ -58,7 +60,20 @@ def test_a_decided_group_leaves_the_list_and_is_found_under_done(open_page, work
     app.segmented_control(key="duplicates-shown").set_value("done").run()
     data = shown(app)
     assert [section["id"] for section in data["sections"]] == ["1"]
-    assert [tile["badge"] for tile in data["tiles"]] == ["suggested to keep", "excluded"]
+    assert [tile["badge"] for tile in data["tiles"]] == ["kept", "excluded"]
+    assert data["sections"][0]["note"] == ""
+
+
+def test_copies_of_a_decided_group_can_be_declared_different_after_all(workspace, images, copies, open_page, monkeypatch):
+    made = []
+    monkeypatch.setattr(gallery, "gallery", lambda *arguments, **_: made.append(arguments[3]))
+    first, second, third = copies["path"][:3]
+    Journal(workspace).append([Decision("exclude", path=path) for path in (second, third)], images, author="t")
+    open_page("duplicates")
+    [different] = [action for action in made[0] if action.id == "not_duplicates"]
+    told = [(d.action, d.path) for d in different.decisions(Selection((first,), others=(second, third)))]
+    assert told[:2] == [("restore", second), ("restore", third)]
+    assert [action for action, _ in told[2:]] == ["not_duplicates"] * 3
 
 
 def test_accepting_many_is_one_batch_of_the_strong_copies_within_one_label(open_page, workspace, copies):

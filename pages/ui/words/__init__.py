@@ -1,11 +1,13 @@
 """What the interface says, in the language that the person chose. One catalogue a language: en.yaml, ko.yaml.
 
 A catalogue maps section -> key -> sentence with `{named}` gaps. Names that people chose (files, classes) fill gaps, and are
-escaped by the caller for where they go (`pages.ui.text`). What `hai_core` says (errors, logs, findings) is English.
+escaped by the caller for where they go (`pages.ui.text`). What `hai_core` says (errors, logs) is English; of the reasons in its
+findings the section `reasons` has each sentence, in English as `hai_core` writes it.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,28 @@ def section(name: str) -> dict[str, str]:
     """Key -> sentence of a whole section, gaps unfilled: what a component's browser side gets."""
     prefix = f"{name}."
     return {key.removeprefix(prefix): text for key, text in catalogue(language()).items() if key.startswith(prefix)}
+
+
+def reason(told: str) -> str:
+    """Why a detector found something, which `hai_core` says in English, in the person's language."""
+    if language() == "en":
+        return told
+    for pattern, sentence in _reasons(language()):
+        told = pattern.sub(lambda match, sentence=sentence: sentence.format(**match.groupdict()), told)  # type: ignore[misc]
+    return told
+
+
+@cache
+def _reasons(name: str) -> list[tuple[re.Pattern[str], str]]:
+    """What a reason holds in English, gaps matching a word or number, and its sentence in another language; longest first."""
+    english, other = (
+        {key: said for key, said in catalogue(one).items() if key.startswith("reasons.")} for one in ("en", name))
+    found = []
+    for key in sorted(english, key=lambda key: -len(english[key])):
+        pieces = re.split(r"\{(\w+)\}", english[key])  # text, name, text, name, ...
+        found.append((re.compile("".join(rf"(?P<{piece}>[\w.%-]+)" if at % 2 else re.escape(piece)
+                                         for at, piece in enumerate(pieces))), other[key]))
+    return found
 
 
 def count(n: int, unit: str) -> str:
