@@ -57,7 +57,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # name -> preset, and what differs fro
     "quick": ("quick",),
     "careful": ("careful",),  # default and the mirror image
 }
-COLUMNS = ["log_loss", "accuracy", "ece", "ece_before", "ece_per_fold", "log_loss_one_view",
+COLUMNS = ["log_loss", "accuracy", "ece", "ece_by_chance", "ece_before", "ece_per_fold", "ece_per_fold_held_out",
+           "log_loss_one_view",
            *(f"{part}_{name}" for part in ("recipes", "views", "hierarchy") for name in ("gain", "low", "high")),  # out of fold
            "test_log_loss", "test_accuracy", "test_ece", "members_gain", "members_low", "members_high",  # on the test images
            "seconds"]  # of training, all members, one thread each
@@ -81,18 +82,24 @@ def measured(manifest: Manifest, images: Path, test: pd.DataFrame, variant: tupl
     gains = {f"{row['part']}_{name}": row[name] for row in results["effects"] for name in ("gain", "low", "high")}
     figures = {name.replace("holdout", "test"): value for name, value in results["metrics"].items()}
     seconds = sum(card["seconds"] for card in results["members"])
-    return figures | gains | {"ece_per_fold": ece_per_fold(folder, prepared.labels), "seconds": seconds}
+    own, held_out = ece_per_fold(folder, prepared.labels)
+    return figures | gains | {"ece_per_fold": own, "ece_per_fold_held_out": held_out, "seconds": seconds}
 
 
-def ece_per_fold(folder: Path, labels: np.ndarray) -> float:
-    """ECE of the same probabilities with one more temperature for each fold, fitted on that fold itself."""
+def ece_per_fold(folder: Path, labels: np.ndarray) -> tuple[float, float]:
+    """ECE of the same probabilities with one more temperature for each fold: fitted on that fold itself, which flatters it, and
+    on the fold's other half, as a calibration that is to be used has to be judged."""
     table = pd.read_parquet(folder / "oof.parquet")
     logits = logarithm(table.filter(regex="^p:").to_numpy(np.float64))
-    fitted = np.empty_like(logits)
+    half = np.random.default_rng(0).permutation(len(table)) % 2
+    own, held_out = np.empty_like(logits), np.empty_like(logits)
     for fold_number in table["fold"].unique():
         here = (table["fold"] == fold_number).to_numpy()
-        fitted[here] = softmax(logits[here], temperature(logits[here], labels[here]))
-    return ece(fitted, labels)
+        own[here] = softmax(logits[here], temperature(logits[here], labels[here]))
+        for part in (0, 1):
+            judged, fitted = here & (half == part), here & (half != part)
+            held_out[judged] = softmax(logits[judged], temperature(logits[fitted], labels[fitted]))
+    return ece(own, labels), ece(held_out, labels)
 
 
 def rival(manifest: Manifest, images: Path, test: pd.DataFrame, folder: Path) -> dict[str, Any]:
@@ -134,7 +141,8 @@ def main() -> None:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread (greatest less least) over the seeds, and the ratio of test log losses to the rival's."""
-    shown = ["log_loss", "accuracy", "ece", "ece_per_fold", "test_log_loss", "test_accuracy", "test_ece"]
+    shown = ["log_loss", "accuracy", "ece", "ece_by_chance", "ece_per_fold", "ece_per_fold_held_out", "test_log_loss",
+             "test_accuracy", "test_ece"]
     of_variant = table.groupby("variant", sort=False)[shown]
     found = of_variant.mean().join(of_variant.agg(np.ptp)[["log_loss", "test_log_loss"]].add_suffix("_spread"))
     theirs = found["test_log_loss"].get("logistic regression", np.nan)

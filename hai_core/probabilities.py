@@ -52,13 +52,13 @@ def temperature(logits: Floats, labels: Labels, precision: float = 1e-4) -> floa
     so its one root is the one minimum; `precision` is relative. 1 where nothing is better. Dividing by T never changes
     which class comes first.
     """
-    z = np.asarray(logits, dtype=np.float64)
-    given = float(z[np.arange(len(labels)), labels].mean())
+    z = np.asarray(logits)
+    given = float(z[np.arange(len(labels)), labels].mean(dtype=np.float64))
 
     def slope(log_t: float) -> float:
         total = 0.0
         for start in range(0, len(z), BLOCK):
-            block = z[start:start + BLOCK]
+            block = z[start:start + BLOCK].astype(np.float64)
             weight = np.exp((block - block.max(axis=1, keepdims=True)) * np.exp(-log_t))
             total += float((np.einsum("nk,nk->n", weight, block) / weight.sum(axis=1)).sum())
         return total / len(z) - given
@@ -72,4 +72,6 @@ def temperature(logits: Floats, labels: Labels, precision: float = 1e-4) -> floa
         return TEMPERATURES[0]
     if slope(hot) >= 0:
         return TEMPERATURES[1]
-    return float(np.exp(brentq(slope, cold, hot, xtol=precision)))
+    found = float(np.exp(brentq(slope, cold, hot, xtol=precision)))
+    z = np.empty((0, 0))  # brentq leaves `slope` in a cycle, and what that sees with it
+    return found

@@ -213,7 +213,11 @@ def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, comma
     prepared = training.prepare(manifest, config, images)
     key = digest(canonical_json([manifest.digest, config.digest, prepared.fingerprints, __version__, version("torch")]))
     with lock(runs / ".locks" / key[:16], f"another process is training this configuration on this manifest in {runs}"):
-        run = _unfinished(runs, key) or _create(runs, key, manifest, config, prepared.fingerprints)
+        run = _unfinished(runs, key)
+        if run is None:
+            run = _create(runs, key, manifest, config, prepared.fingerprints)
+        else:
+            write_atomic(run.path / "config.yaml", config.to_yaml())  # how it is computed may be another by now
         with _recorded(run, command):
             training.train_members(run.path, prepared, config, after_member)
             training.write_results(run.path, prepared, config)
@@ -237,7 +241,7 @@ def tried(manifest_digest: str, config: Config, runs: Path) -> dict[str, float] 
 
 
 def _trial_file(manifest_digest: str, config: Config, runs: Path) -> Path:
-    return runs / ".trials" / f"{digest(canonical_json([manifest_digest, config.digest, socket.gethostname()]))[:16]}.json"
+    return runs / ".trials" / f"{digest(canonical_json([manifest_digest, config.to_yaml(), socket.gethostname()]))[:16]}.json"
 
 
 def predict(run: Run, images: Path, *, tta: int | None = None, expand: Expand = "prior") -> pd.DataFrame:

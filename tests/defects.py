@@ -69,7 +69,7 @@ DEFECTS = (
     Defect(5, "fine-tuning: other weights are validated than ship", FINETUNE, "answers = self._answers(shipped)",
            "answers = self._answers(self.member)", "tests/members/test_finetune.py"),
     Defect(5, "averaged weights ship with the statistics of the others", AVERAGING,
-           "                update_bn(batches(), self._mean)", "                pass", "tests/members/test_averaging.py"),
+           "            self._refresh(shipped, batches)\n", "            pass\n", "tests/members/test_averaging.py"),
     Defect(6, "views are drawn", "hai_core/ensemble/tta.py", "return VIEWS[:count]",
            "import random; return tuple(random.choices(VIEWS, k=count))", "tests/ensemble/test_tta.py"),
     Defect(7, "unknown keys are ignored", "hai_core/members/config.py", 'extra="forbid"', 'extra="ignore"',

@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -54,3 +56,16 @@ def test_rows_sum_to_one_in_double_precision():
     answers = softmax(np.random.default_rng(0).normal(size=(50, 400)).astype(np.float32) * 30)
     assert answers.dtype == np.float64
     assert np.abs(answers.sum(1) - 1).max() < 1e-12
+
+
+def test_the_fit_of_a_temperature_keeps_no_logits_alive():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(200, 5))
+    gc.disable()
+    try:
+        temperature(logits, rng.integers(0, 5, 200))
+        left = weakref.ref(logits)
+        del logits
+        assert left() is None
+    finally:
+        gc.enable()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from hai_core import catalog as catalogs
 from hai_core.embeddings import View
 from hai_core.ensemble import features, tta
 from hai_core.ensemble.combine import Combination, of_results
-from hai_core.ensemble.predict import Expand, Voter, expand, table, vote
+from hai_core.ensemble.predict import Expand, Inputs, Voter, expand, table, vote
 from hai_core.manifest import TRAIN, Manifest
 from hai_core.members import store
 from hai_core.members.config import Config
+from hai_core.probabilities import Floats
 from hai_core.records import OK
 from hai_core.workspace import InputError
 
@@ -36,17 +38,22 @@ class Ensemble:
     combination: Combination
     views: tuple[View, ...]
 
-    def __call__(self, sha256: Sequence[str]) -> npt.NDArray[np.float64]:
+    def __call__(self, sha256: Sequence[str], heard: Callable[[Voter, int, Floats], None] | None = None
+                 ) -> npt.NDArray[np.float64]:
+        """`heard` is called with what each member says alone about the images from a number on."""
         parts = []
         for start in range(0, len(sha256), BLOCK):
-            block = sha256[start:start + BLOCK]
-            parts.append(vote(self.voters, self.combination, lambda recipe, block=block: features.of_recipe(  # type: ignore[misc]
-                self.config, block, self.config.recipes[recipe], self.views)))
+            views = partial(self._views, sha256[start:start + BLOCK])
+            told = () if heard is None else (partial(_at, heard, start),)
+            parts.append(vote(self.voters, self.combination, views, *told))
         return np.concatenate(parts)
 
-    def of_one(self, voter: Voter) -> Ensemble:
-        """One member alone, at its temperature."""
-        return replace(self, voters=[voter], combination=Combination((voter.temperature,), (1.0,), 1.0))
+    def _views(self, sha256: Sequence[str], recipe: int) -> Sequence[Inputs]:
+        return features.of_recipe(self.config, sha256, self.config.recipes[recipe], self.views)
+
+
+def _at(heard: Callable[[Voter, int, Floats], None], start: int, voter: Voter, answers: Floats) -> None:
+    heard(voter, start, answers)
 
 
 def ensemble(run: Path, config: Config, results: dict[str, Any], n_classes: int, count: int | None = None) -> Ensemble:
@@ -93,9 +100,11 @@ def holdout(run: Path, config: Config, manifest: Manifest, fingerprints: dict[st
     return answered(voting, table, manifest.classes)
 
 
-def answered(voting: Ensemble, table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """The ensemble's answers about a manifest's rows: path, label, then a column `p:CLASS` for each class."""
-    probabilities = voting(table["sha256"].tolist()) if len(table) else np.empty((0, len(classes)))
+def answered(voting: Ensemble, table: pd.DataFrame, classes: Sequence[str],
+             heard: Callable[[Voter, int, Floats], None] | None = None) -> pd.DataFrame:
+    """The ensemble's answers about a manifest's rows: path, label, then a column `p:CLASS` for each class. `heard` as in
+    `Ensemble`."""
+    probabilities = voting(table["sha256"].tolist(), heard) if len(table) else np.empty((0, len(classes)))
     columns = pd.DataFrame(probabilities.astype(np.float32), columns=[f"p:{name}" for name in classes])
     return pd.concat([table[["path", "label"]], columns], axis=1)
 

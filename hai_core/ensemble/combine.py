@@ -4,7 +4,7 @@ With p_r = softmax(z_r / T_r): p = softmax(sum_r w_r ln p_r / T), the logarithmi
 1986); then, where the plan has them, a factor for each group of classes and the hierarchy of series. Runs of earlier versions
 have the linear pool softmax(ln(sum_r w_r p_r) / T), whose loss is 0.016 higher on cars98. All of it is fitted on out-of-fold
 logits, `logits` (R, N, K) for R recipes and N images; the figures reported for it come from `cross_fitted` and `compare`,
-which never fit on the images they answer for.
+which never fit on the images they answer for. (Where fine-tuning stops early, which epoch ships was chosen on the fold itself.)
 """
 
 from __future__ import annotations

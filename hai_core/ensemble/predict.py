@@ -41,25 +41,30 @@ class Voter:
 
 def logits(model: nn.Module, views: Sequence[Inputs]) -> npt.NDArray[np.float32]:
     """A member's mean logits (N, K) over the views of the same images: features (N, D), or images."""
-    return np.asarray(np.mean([_view_logits(model, view) for view in views], axis=0, dtype=np.float32))
+    return np.asarray(np.mean([view_logits(model, view) for view in views], axis=0, dtype=np.float32))
 
 
-def _view_logits(model: nn.Module, view: Inputs) -> npt.NDArray[np.float32]:
+def view_logits(model: nn.Module, view: Inputs) -> npt.NDArray[np.float32]:
     if isinstance(view, ImageView):
         return over(model, view, model)
     with torch.inference_mode():
         return np.asarray(model(torch.from_numpy(view)).numpy())
 
 
-def vote(voters: Sequence[Voter], combination: Combination,
-         views: Callable[[int], Sequence[Inputs]]) -> npt.NDArray[np.float64]:
-    """Probabilities (N, K); `views(recipe number)` gives what its members take of the images, view by view."""
+def vote(voters: Sequence[Voter], combination: Combination, views: Callable[[int], Sequence[Inputs]],
+         heard: Callable[[Voter, Floats], None] = lambda voter, answers: None) -> npt.NDArray[np.float64]:
+    """Probabilities (N, K); `views(recipe number)` gives what its members take of the images, view by view. `heard` is called
+    with what each member says alone."""
+    def alone(voter: Voter, features: Sequence[Inputs]) -> Floats:
+        said = softmax(logits(voter.model, features), voter.temperature)
+        heard(voter, said)
+        return said
+
     def answers() -> Iterable[Floats]:
         for recipe in sorted({voter.recipe for voter in voters}):
             features, members = views(recipe), [voter for voter in voters if voter.recipe == recipe]
             total = sum(voter.weight for voter in members)
-            yield np.asarray(sum(voter.weight / total * softmax(logits(voter.model, features), voter.temperature)
-                                 for voter in members))
+            yield np.asarray(sum(voter.weight / total * alone(voter, features) for voter in members))
 
     return combination.mix(answers())
 

@@ -24,14 +24,14 @@ from hai_core.ensemble.apply import answered, ensemble
 from hai_core.ensemble.calibrate import ece, ece_by_chance
 from hai_core.ensemble.effects import gain
 from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
-from hai_core.ensemble.predict import logits
+from hai_core.ensemble.predict import Voter, view_logits
 from hai_core.manifest import TRAIN, Manifest
 from hai_core.members import folds, store
 from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
-from hai_core.probabilities import losses, softmax
+from hai_core.probabilities import Floats, losses, softmax
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
@@ -218,8 +218,8 @@ def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDA
         for fold in range(config.folds):
             member = store.load(run / "members", f"{recipe_name(recipe)}-fold{fold}", config, len(prepared.classes))
             here = prepared.folds == fold
-            answers[number, here] = logits(member, [view[here] for view in views])
-            one_view[number, here] = logits(member, [views[0][here]])
+            seen = [view_logits(member, view[here]) for view in views]
+            answers[number, here], one_view[number, here] = np.mean(seen, axis=0), seen[0]
     return answers, one_view
 
 
@@ -245,17 +245,21 @@ def _score_holdout(run: Path, prepared: Prepared, config: Config, results: dict[
     """Keeps the answers about the holdout, by which runs are compared image by image; adds the figures there, and what
     all members together add to the one that does best there."""
     voting = ensemble(run, config, results, len(prepared.classes))
-    table = answered(voting, prepared.holdout, prepared.classes)
+    labels = pd.Index(prepared.classes).get_indexer(pd.Index(prepared.holdout["label"])).astype(np.int64)
+    alone = np.zeros((len(voting.voters), len(labels)))  # loss of each member on each image
+
+    def heard(voter: Voter, start: int, said: Floats) -> None:
+        here = slice(start, start + len(said))
+        alone[voting.voters.index(voter), here] = losses(said, labels[here])
+
+    table = answered(voting, prepared.holdout, prepared.classes, heard)
     write_table(table, run / "holdout.parquet")
     if table.empty:
         return
-    labels = pd.Index(prepared.classes).get_indexer(pd.Index(table["label"])).astype(np.int64)
     answers = table.iloc[:, 2:].to_numpy(np.float64)
     figures = scores(answers, labels) | {"ece": ece(answers, labels), "ece_by_chance": ece_by_chance(answers)}
     results["metrics"] |= {f"holdout_{name}": value for name, value in figures.items()}
-    images = prepared.holdout["sha256"].tolist()
-    alone = [losses(voting.of_one(voter)(images), labels) for voter in voting.voters]
-    best = int(np.argmin([one.mean() for one in alone]))
+    best = int(alone.mean(axis=1).argmin())
     results["effects"].append({"part": "members", "name": results["members"][best]["name"], "used": True,
                                "log_loss": float(alone[best].mean()), **gain(alone[best], losses(answers, labels))})
 

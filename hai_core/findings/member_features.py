@@ -38,7 +38,7 @@ def with_member_features(workspace: Workspace, images: Images, run: str) -> tupl
     config = configurations.load(folder / "config.yaml")
     card = max(results["members"], key=lambda card: float(card["weight"]))
     recipe = next(recipe for recipe in config.recipes if recipe_name(recipe) == card["recipe"])
-    for name in recipe:
+    for name in recipe if config.mode == "frozen" else ():  # fine-tuned members have all weights
         if backbones.load(name).fingerprint != info["backbones"][name]:
             raise InputError(f"the weights of {name} on this machine are not those that the run {run} was trained with")
     member = store.load(folder / "members", card["name"], config, len(info["classes"]))

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class Averaging:
@@ -20,10 +21,12 @@ class Averaging:
     `decay`: exponential moving average (Polyak and Juditsky, 1992): mean <- decay * mean + (1 - decay) * weights after each
     step, statistics too. The decay rises to its value over the first steps, min(decay, (1 + step) / (10 + step)), as in
     TensorFlow, so that the first weights are soon forgotten.
+    `learning`: puts a model into training mode; batch norms that stay in evaluation mode keep their statistics.
     """
 
-    def __init__(self, model: nn.Module, start: float | None, epochs: int, decay: float | None = None) -> None:
-        self._model, self._decay = model, decay
+    def __init__(self, model: nn.Module, start: float | None, epochs: int, decay: float | None = None,
+                 learning: Callable[[Any], object] = nn.Module.train) -> None:
+        self._model, self._decay, self._learning = model, decay, learning
         self._first = math.inf if start is None else min(math.floor(start * epochs), epochs - 1)
         self._mean: AveragedModel | None = None
         if decay is not None:
@@ -44,11 +47,25 @@ class Averaging:
         """The model that would ship now, in evaluation mode; `batches` gives training inputs for batch-norm statistics."""
         if self._mean is None:
             return self._model.eval()
-        if self._decay is None and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self._mean.modules()):
-            with torch.no_grad():
-                update_bn(batches(), self._mean)
         shipped: nn.Module = self._mean.module
+        if self._decay is None:
+            self._refresh(shipped, batches)
         return shipped.eval()
+
+    @torch.no_grad()
+    def _refresh(self, model: nn.Module, batches: Callable[[], Iterable[Tensor]]) -> None:
+        """torch's `update_bn`, which knows no batch norms whose statistics are kept."""
+        self._learning(model)
+        moving = {module: module.momentum for module in model.modules() if isinstance(module, _BatchNorm) and module.training}
+        if not moving:
+            return
+        for module in moving:
+            module.reset_running_stats()
+            module.momentum = None  # an equal mean of all batches
+        for inputs in batches():
+            model(inputs)
+        for module, momentum in moving.items():
+            module.momentum = momentum
 
     def state(self) -> dict[str, Any] | None:
         """What `resume` needs."""
@@ -62,6 +79,7 @@ class Averaging:
 
     def _towards(self, means: Any, weights: Any, count: Any) -> None:
         assert self._decay is not None
-        steps = int(count)
+        assert self._mean is not None
+        steps = int(self._mean.n_averaged)  # `count` is a copy of it on the device, which would have to be waited for
         average: Any = get_ema_multi_avg_fn  # without types
         average(min(self._decay, (1 + steps) / (10 + steps)))(means, weights, count)

@@ -84,7 +84,7 @@ class FinetuneOptions(_Section):
     least_scale: float = Field(
         default=0.35, gt=0, le=1,
         description="Smallest share of an image's area that a random crop shows.")
-    randaugment: float = Field(default=0.0, ge=0, le=10, description="Strength of RandAugment (two random changes of colour or "
+    randaugment: int = Field(default=0, ge=0, le=10, description="Strength of RandAugment (two random changes of colour or "
                                                                    "shape). 0: none.")
     random_erasing: float = Field(default=0.0, ge=0, le=1, description="Share of the images of which a rectangle is blanked.")
     mixup: float = Field(
@@ -107,6 +107,9 @@ class FinetuneOptions(_Section):
         default=10.0, gt=0,
         description="Minutes after which the state is saved within an epoch; it is saved at each epoch's end too.")
 
+
+HOW = frozenset({"accumulation", "devices", "channels_last", "compile", "gradient_checkpointing", "checkpoint_minutes"})
+# Options of fine-tuning by which a training is fitted to a machine. One that ran out of memory goes on with others.
 
 SECTIONS: dict[str, type[_Section]] = {  # options by head
     "linear": LinearOptions, "arcface": ArcFaceOptions, "adaface": AdaFaceOptions}
@@ -223,8 +226,11 @@ class Config(_Section):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of every value but the name: equal for configurations that compute the same."""
-        return digest(canonical_json(self._values() | {"name": ""}))
+        """SHA-256 of what decides the result: not the name, and not HOW."""
+        values = self._values() | {"name": ""}
+        if self.finetune is not None:
+            values["finetune"] = {name: value for name, value in values["finetune"].items() if name not in HOW}
+        return digest(canonical_json(values))
 
     def _values(self) -> dict[str, Any]:
         """All values but the sections that do not apply."""

@@ -30,7 +30,8 @@ from hai_core.members.averaging import Averaging
 from hai_core.members.config import Config, FinetuneOptions
 from hai_core.members.data import Rows
 from hai_core.members.fit import HISTORY, Fitted
-from hai_core.members.images import ImageView, loader, plain_transform, seed_all, seed_of, training_transform
+from hai_core.members.heads import AdaFace
+from hai_core.members.images import BATCH, ImageView, loader, plain_transform, seed_all, seed_of, training_transform
 from hai_core.members.losses import LOSSES, class_weights
 from hai_core.members.network import FinetunedMember, over
 from hai_core.probabilities import log_loss, softmax, temperature
@@ -97,6 +98,11 @@ class Plan:
         self.steps = self.per_epoch * task.config.epochs
         self._epoch, self._order = -1, task.train
 
+    @property
+    def smallest(self) -> int:
+        """Images of the smallest batch."""
+        return len(self._rows) // self.per_epoch
+
     def rows(self, step: int) -> Rows:
         """The step's whole batch, of all devices."""
         epoch, place = divmod(step, self.per_epoch)
@@ -130,26 +136,31 @@ def fit_member(task: Task) -> None:
     from torch.multiprocessing.spawn import ProcessRaisedException
 
     fabric = _fabric(task.options)
-    smallest = max(1, round(task.config.batch_size / 2)) // (task.options.accumulation * fabric.world_size)
+    smallest = Plan(task).smallest // (task.options.accumulation * fabric.world_size)
+    if fabric.world_size > 1 and smallest < 1:
+        raise InputError(f"a batch of {Plan(task).smallest} images cannot be dealt to {fabric.world_size} devices in "
+                         f"{task.options.accumulation} part(s) each; raise batch_size (now {task.config.batch_size}), or lower "
+                         f"finetune.accumulation or finetune.devices")
     if task.options.neck is not None and smallest < 2:
         raise InputError("finetune.neck has a batch norm, which needs two images in each part of a batch; raise batch_size "
                          f"(now {task.config.batch_size}) or lower finetune.accumulation ({task.options.accumulation})")
     try:
         fabric.launch(partial(_fit, task=task, reporting=progress.reporting()))  # Fabric takes arguments apart; not these
     except ProcessRaisedException as error:
-        told = re.search(r"InputError: (.+)", str(error))
-        if told is None:
+        told = re.findall(r"InputError: (.+)", str(error))
+        if not told:
             raise
-        raise InputError(told[1]) from error
+        raise InputError(told[-1]) from error
 
 
 def trial(task: Task, steps: int = TRIAL) -> Trial:
     """Take the member's first steps, keep nothing, and tell how long all of them would take.
 
     The first few steps are not counted: memory is taken and kernels are chosen in them. On one device only; validation, whose
-    images are not learned from, is reckoned at a third of the time of a training image. Raises InputError as `fit_member`.
+    images are not learned from, is reckoned at a third of the time of a training image, and a frozen epoch as any other.
+    Raises InputError as `fit_member`.
     """
-    options = task.options.model_copy(update={"devices": 1})
+    options = task.options.model_copy(update={"devices": 1, "frozen_epochs": 0})
     alone = replace(task, config=task.config.model_copy(update={"finetune": options}))
     timed = partial(_timed, task=alone, steps=steps + WARM, reporting=progress.reporting())
     found: Trial = _fabric(options).launch(timed)
@@ -164,18 +175,20 @@ def _timed(fabric: Fabric, task: Task, steps: int, reporting: dict[str, Any]) ->
 
 def _fabric(options: FinetuneOptions) -> Fabric:
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
 
     gpus = torch.cuda.device_count()
     precision = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed", "auto": "32-true"}[options.precision]
     if options.precision == "auto" and gpus:
-        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+        precision = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
     if options.precision == "fp16" and not gpus:
         raise InputError("finetune.precision = fp16 needs a GPU; on a CPU take 32 or bf16")
     if gpus and options.devices is not None and options.devices > gpus:
         raise InputError(f"finetune.devices = {options.devices}: this machine has {gpus}")
     devices = options.devices or gpus or 1
-    unused = "_find_unused_parameters_true" if options.frozen_epochs else ""
-    strategy = "auto" if devices == 1 else f"ddp_spawn{unused}"
+    strategy: Any = "auto"
+    if devices > 1:
+        strategy = DDPStrategy(start_method="spawn", find_unused_parameters=options.frozen_epochs > 0)
     return Fabric(accelerator="cuda" if gpus else "cpu", devices=devices, strategy=strategy, precision=precision)
 
 
@@ -194,7 +207,10 @@ def _told_to_change(task: Task, device: torch.device) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(task, device) from error
-    except RuntimeError as error:  # torch has no type for it on a CPU
+    except RuntimeError as error:  # torch has no type for these
+        if "DataLoader worker" in str(error):
+            raise InputError("a process that prepares images ended unexpectedly; where memory shared between processes is "
+                             "small, as in a container, give it more (docker run --shm-size=8g)") from error
         if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
             raise
         raise _out_of_memory(task, device) from error
@@ -204,9 +220,9 @@ def _out_of_memory(task: Task, device: torch.device) -> InputError:
     options = task.options
     return InputError(
         f"{device} ran out of memory at batch_size {task.config.batch_size} in {options.accumulation} part(s); set "
-        f"finetune.accumulation={2 * options.accumulation} (the same batch in more parts) or lower batch_size"
-        + ("" if options.gradient_checkpointing else ", or turn finetune.gradient_checkpointing on")
-        + "; members and checkpoints so far are kept")
+        f"finetune.accumulation={2 * options.accumulation} (the same batch in more parts)"
+        + ("" if options.gradient_checkpointing else " or turn finetune.gradient_checkpointing on")
+        + ", and the training goes on from its members and checkpoint so far; or lower batch_size, which is another training")
 
 
 class _Training:
@@ -220,16 +236,18 @@ class _Training:
         self.member = FinetunedMember(task.config, backbone, task.n_classes)
         gpu = fabric.device.type == "cuda"
         if gpu and fabric.world_size > 1:
-            self.member = nn.SyncBatchNorm.convert_sync_batchnorm(self.member)  # type: ignore[no-untyped-call]
+            self.member = backbones.timm().layers.convert_sync_batchnorm(self.member)  # torch's would lose timm's activations
         if self.options.channels_last:
             self.member = self.member.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model: Any = torch.compile(self.member) if self.options.compile else self.member
         self.model, self.optimizer = fabric.setup(model, torch.optim.AdamW(_groups(self.member, task.config)))
-        self.averaging = Averaging(self.member, self.config.swa_start, self.config.epochs, self.options.ema_decay)
+        self.averaging = Averaging(self.member, self.config.swa_start, self.config.epochs, self.options.ema_decay,
+                                   lambda member: member.learning(False, self.options.freeze_batch_norm))
         self.weights = class_weights(task.labels[task.train], task.n_classes, self.config.class_balance).to(fabric.device)
         self.labels = torch.from_numpy(task.labels).to(fabric.device)
         self.transform = plain_transform(self.member.data_config)
         self.augment = _augmentation(self.options, fabric.device)
+        self._gpus = fabric.world_size if gpu else 0
         self.step, self.loss, self.seconds, self.waited = 0, 0.0, 0.0, 0.0
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
@@ -241,7 +259,7 @@ class _Training:
         """Take so many steps; see `trial`."""
         began, counted = time.monotonic(), 0
         drawn = training_transform(self.member.data_config, self.options, self.config.mirror)
-        batches = loader(self.task.stored, drawn, self.plan.batches(0), self.fabric.device.type == "cuda")
+        batches = loader(self.task.stored, drawn, self.plan.batches(0), self._gpus)
         steps = min(steps, self.plan.steps)
         with progress.track("Trying the first steps", steps, "steps") as bar:
             while self.step < steps:
@@ -258,7 +276,7 @@ class _Training:
     def run(self) -> None:
         began = saved = time.monotonic()
         drawn = training_transform(self.member.data_config, self.options, self.config.mirror)
-        batches = loader(self.task.stored, drawn, self.plan.batches(self.step), self.fabric.device.type == "cuda")
+        batches = loader(self.task.stored, drawn, self.plan.batches(self.step), self._gpus)
         images = len(self.task.train) * self.config.epochs
         before = self.seconds
         with progress.track(f"Fine-tuning with {self.task.name}", images) as bar:
@@ -271,6 +289,8 @@ class _Training:
                     self._end_epoch()
                 elif time.monotonic() - saved < 60 * self.options.checkpoint_minutes:
                     continue
+                elif self.fabric.world_size > 1 and self._recent:
+                    continue  # clocks differ, and losses are looked at by all devices together: where that was just done
                 self._look_at_losses()
                 self._save()
                 saved = time.monotonic()
@@ -287,7 +307,10 @@ class _Training:
             group["lr"] = self.config.learning_rate * group["lr_scale"] * rate
         total = torch.zeros((), device=self.fabric.device)
         parts = self.plan.parts(self.step)
-        for number, (_, share) in enumerate(parts):
+        own = sum(len(rows) for rows, _ in parts)
+        for number, (part, share) in enumerate(parts):
+            if isinstance(self.member.head, AdaFace):
+                self.member.head.share = len(part) / own
             asked = time.monotonic()
             images, rows = next(batches)
             self.waited += time.monotonic() - asked
@@ -344,6 +367,9 @@ class _Training:
         self.averaging.epoch_done(epoch)
         shipped = self.averaging.shipped(self._refreshing)
         answers = self._answers(shipped)
+        if not np.isfinite(answers).all():
+            raise InputError(f"training diverged: after epoch {epoch + 1} the validation images' logits are no numbers; lower "
+                             f"learning_rate (now {self.config.learning_rate:g})")
         labels = self.task.labels[self.task.validation]
         found = log_loss(softmax(answers, temperature(answers, labels, precision=0.01)), labels)
         right = float((answers.argmax(1) == labels).mean())
@@ -361,6 +387,7 @@ class _Training:
 
     def _refreshing(self) -> Iterator[Tensor]:
         rows = np.random.default_rng(self.task.seed).permutation(self.task.train)[:REFRESHED]
+        rows = rows[:len(rows) - (len(rows) % BATCH == 1)]  # of one image there are no statistics
         for images in ImageView(self.task.stored, rows, self.transform, "center").batches():
             yield self.member.normalized(images.to(self.fabric.device))
 
@@ -406,7 +433,7 @@ class _Training:
     def _resume(self) -> None:
         if not self.task.checkpoint.is_file():
             return
-        state = torch.load(self.task.checkpoint, map_location=self.fabric.device, weights_only=True)
+        state = torch.load(self.task.checkpoint, map_location="cpu", weights_only=True)
         self.step, self.loss, self.seconds, self.waited = (state[name] for name in ("step", "loss", "seconds", "waited"))
         self.history, self.best = state["history"], state["best"]
         self.member.load_state_dict(state["member"])
@@ -415,9 +442,9 @@ class _Training:
         progress.say(f"{self.task.name}: going on after step {self.step:,} of {self.plan.steps:,}")
 
     def _finish(self) -> None:
+        shipped = self.averaging.shipped(self._refreshing)  # on all devices, whose batch norms wait for each other
         if not self.fabric.is_global_zero:
             return
-        shipped = self.averaging.shipped(self._refreshing)
         last = self.history[-1]
         if self.best is not None:
             shipped.load_state_dict(self.best["weights"])

@@ -77,6 +77,8 @@ def validate(model: nn.Module, data: Data, rows: Rows) -> tuple[float, float]:
     """(mean log loss in nats, accuracy) on the rows; the loss at the temperature that suits them best, because the ensemble
     calibrates its members."""
     answers, labels = logits(model, data, rows), data.labels[torch.from_numpy(rows)].numpy()
+    if not np.isfinite(answers).all():
+        raise InputError("training diverged: the validation images' logits are no numbers; lower learning_rate")
     calibrated = softmax(answers, temperature(answers, labels, precision=0.01))
     return log_loss(calibrated, labels), float((answers.argmax(1) == labels).mean())
 

@@ -45,6 +45,7 @@ class AdaFace(nn.Module):
     and s * cos(theta_k) for the others. A high norm (z = 1) gives an additive cosine margin with a negative angular one,
     z = -1 a purely angular one, as in ArcFace. mu and sigma move by `t_alpha` towards the batch's own statistics before they
     are used, in training mode only and without gradient; a batch of one has no standard deviation and leaves sigma as it is.
+    Where a batch comes in several calls, `share` is the part of it that the next one holds: mu and sigma move that much less.
 
     Parameters: `weight` (num_classes, in_features), normalised by row where it is used. Buffers: `batch_mean` (starts at
     20), `batch_std` (starts at 100).
@@ -60,6 +61,7 @@ class AdaFace(nn.Module):
     ) -> None:
         super().__init__()
         self.m, self.h, self.s, self.t_alpha = m, h, s, t_alpha
+        self.share = 1.0
         self.weight = nn.Parameter(torch.empty(num_classes, in_features))
         nn.init.normal_(self.weight, std=0.01)
         self.register_buffer("batch_mean", torch.tensor(20.0))
@@ -86,9 +88,9 @@ class AdaFace(nn.Module):
     def _quality(self, norms: Tensor) -> Tensor:
         """z of equation 13, (N, 1); folds the batch's statistics in first when training."""
         if self.training:
-            self.batch_mean.lerp_(norms.mean(), self.t_alpha)
+            self.batch_mean.lerp_(norms.mean(), self.t_alpha * self.share)
             if len(norms) > 1:
-                self.batch_std.lerp_(norms.std(), self.t_alpha)
+                self.batch_std.lerp_(norms.std(), self.t_alpha * self.share)
         return ((norms - self.batch_mean) / (self.batch_std + self.eps) * self.h).clamp(-1, 1)
 
 

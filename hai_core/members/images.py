@@ -93,14 +93,14 @@ class _Drawn(Dataset[tuple[Tensor, int]]):
         return torch.as_tensor(self._transform(Image.fromarray(self._stored[row]))), row
 
 
-def loader(stored: Resized, transform: Transform, batches: Iterable[Sequence[tuple[int, int]]], gpu: bool) -> Iterator[Any]:
+def loader(stored: Resized, transform: Transform, batches: Iterable[Sequence[tuple[int, int]]], gpus: int) -> Iterator[Any]:
     """(images uint8 (B, 3, H, W), rows (B,)) of each batch of (row, seed), in order.
 
-    For a GPU, other processes prepare them ahead. On a CPU that is what the cores are needed for anyway.
+    For one of so many `gpus`, other processes prepare them ahead. On a CPU that is what the cores are needed for anyway.
     """
-    workers = min(MOST_WORKERS, max(1, cores() - 1)) if gpu else 0
+    workers = min(MOST_WORKERS, max(1, cores() // gpus - 1)) if gpus else 0
     ahead = {"prefetch_factor": AHEAD, "multiprocessing_context": "forkserver"} if workers else {}
-    found = DataLoader(_Drawn(stored, transform), batch_sampler=batches, num_workers=workers, pin_memory=gpu,  # type: ignore[arg-type]
+    found = DataLoader(_Drawn(stored, transform), batch_sampler=batches, num_workers=workers, pin_memory=gpus > 0,  # type: ignore[arg-type]
                        worker_init_fn=_alone, **ahead)  # type: ignore[arg-type]
     return iter(found)
 

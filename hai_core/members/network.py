@@ -74,7 +74,9 @@ class FinetunedMember(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor | None = None, frozen: bool = False) -> Tensor:
         """Logits (N, K); with labels, the head's margin is applied (see `heads`). `frozen`: the backbone does not learn."""
-        logits: Tensor = self.head(self.features(images, frozen), labels)
+        seen = self.features(images, frozen)
+        with torch.autocast(seen.device.type, enabled=False):  # in half precision a cosine near 1 has no finite gradient
+            logits: Tensor = self.head(seen, labels)
         return logits
 
     def features(self, images: Tensor, frozen: bool = False) -> Tensor:

@@ -75,6 +75,7 @@ def test_another_head_takes_the_place_of_the_pages_one_with_its_options():
     ([*FINETUNE, "finetune.frozen_epochs=20"], "epochs is 20, so the backbone would never learn"),
     ([*FINETUNE, "finetune.accumulation=65"], "a batch has only 64 images"),
     ([*FINETUNE, "finetune.cutmx=1"], r"unknown key finetune.cutmx; did you mean finetune.cutmix\?"),
+    ([*FINETUNE, "finetune.randaugment=7.5"], "finetune.randaugment = 7.5"),
     (["folds=1"], "folds = 1"),
 ])
 def test_a_wrong_value_gets_one_sentence(overrides, problem):
@@ -118,6 +119,12 @@ def test_the_digest_is_of_what_is_computed():
     assert config.load("default", ["name=other"]).digest == default.digest
     assert config.from_values(default.model_dump(exclude_none=True)).digest == default.digest
     assert config.load("default", ["seed=1"]).digest != default.digest
+
+
+def test_how_a_training_is_fitted_to_a_machine_makes_no_other_training():
+    one = config.load("finetune")
+    assert one.digest == config.load("finetune", ["finetune.accumulation=2", "finetune.gradient_checkpointing=true"]).digest
+    assert one.digest != config.load("finetune", ["finetune.mixup=0.3"]).digest
 
 
 def test_members_are_recipes_times_folds():

@@ -15,7 +15,7 @@ from torch import nn
 
 from hai_core import backbones, resized
 from hai_core.ensemble.predict import logits
-from hai_core.members import finetune, store
+from hai_core.members import finetune, images, store
 from hai_core.members.config import from_values
 from hai_core.members.finetune import Plan, Task, fit_member, learning_rate
 from hai_core.members.heads import AdaFace
@@ -141,6 +141,52 @@ def test_a_margin_is_applied_for_both_labels_of_mixed_images_and_statistics_move
     assert calls == [True] * len(trained)  # never in validation
 
 
+def test_a_batch_in_parts_moves_the_norm_statistics_as_far_as_a_whole_one(task, tmp_path):
+    moved = []
+    for parts in (1, 4):
+        made = task(tmp_path / str(parts), head="adaface", epochs=1, learning_rate=1e-9,
+                    finetune={"accumulation": parts, "freeze_batch_norm": True})
+        fit_member(made)
+        moved.append(float(weights(made)["head.batch_mean"]))
+    assert moved[1] == pytest.approx(moved[0], rel=0.02)
+    assert abs(moved[0] - 20) > 0.1
+
+
+def test_averaging_keeps_statistics_that_are_to_be_kept(task):
+    made = task(swa_start=0.0, epochs=2, finetune={"freeze_batch_norm": True})
+    fit_member(made)
+    kept = {f"backbone.{name}": value for name, value in task.backbone.model.named_buffers() if "running" in name}
+    assert kept
+    assert all(torch.equal(weights(made)[name], value) for name, value in kept.items())
+
+
+def test_a_neck_is_averaged_whatever_the_number_of_images(task, monkeypatch):
+    made = task(swa_start=0.0, epochs=1, finetune={"neck": 8})
+    for module in (finetune, images):
+        monkeypatch.setattr(module, "BATCH", len(made.train) - 1)  # one image is left for the last batch
+    fit_member(made)
+    assert fields(made)["log_loss"] > 0
+
+
+def test_logits_that_are_no_numbers_stop_with_a_sentence(task, monkeypatch):
+    made = task()
+    monkeypatch.setattr(finetune._Training, "_answers", lambda self, model: np.full((len(made.validation), 3), np.nan))
+    with pytest.raises(InputError, match=r"^training diverged: after epoch 1 .*lower learning_rate \(now 0.02\)"):
+        fit_member(made)
+
+
+def test_a_trial_takes_some_steps_of_the_whole_network_and_keeps_nothing(task, monkeypatch):
+    frozen, step = [], finetune._Training._loss
+    monkeypatch.setattr(finetune._Training, "_loss", lambda self, images, rows, asleep: (
+        frozen.append(asleep), step(self, images, rows, asleep))[1])
+    made = task(epochs=10, finetune={"frozen_epochs": 1, "devices": 1})
+    found = finetune.trial(made, steps=5)
+    assert frozen == [False] * (5 + finetune.WARM)
+    assert found.seconds == pytest.approx(10 * (len(made.train) + len(made.validation) / 3) / found.images_per_second)
+    assert 0 <= found.wait_share <= 1
+    assert not list(made.folder.glob("*"))
+
+
 def test_a_loss_that_is_no_number_stops_with_step_rate_and_files(task):
     made = task(learning_rate=1e20, finetune={"warmup_epochs": 0})
     with pytest.raises(InputError, match=r"the loss is (nan|inf) in step \d+ at learning rate .*, whose batch holds .*\.png, "
@@ -180,8 +226,8 @@ def test_when_the_disk_is_full_the_last_checkpoint_is_kept(task, monkeypatch):
 
 
 def test_a_neck_needs_two_images_in_each_part(task):
-    with pytest.raises(InputError, match=r"raise batch_size \(now 8\) or lower finetune.accumulation \(4\)"):
-        fit_member(task(finetune={"neck": 8, "accumulation": 4}))
+    with pytest.raises(InputError, match=r"raise batch_size \(now 8\) or lower finetune.accumulation \(5\)"):
+        fit_member(task(finetune={"neck": 8, "accumulation": 5}))
 
 
 def test_every_epoch_takes_every_image_once_in_batches_as_even_as_can_be(task):
@@ -275,6 +321,26 @@ def test_two_processes_give_the_loss_curve_of_one_with_the_same_batch(tmp_path):
         assert fields(made)["devices"] == devices
     assert curves[1] == pytest.approx(curves[0], rel=0.02)
     assert curves[0][-1] < curves[0][0]
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_freeze_average_and_save_within_an_epoch_without_waiting_for_each_other(photos, tmp_path):
+    table, stored = photos
+    config = from_values({"mode": "finetune", "recipes": [["tf_efficientnet_lite0"]], "epochs": 2, "batch_size": 8,
+                          "learning_rate": 1e-3, "swa_start": 0.0, "head": "adaface", "finetune": {
+                              "devices": 2, "frozen_epochs": 1, "neck": 8, "image_size": 32, "precision": "32",
+                              "checkpoint_minutes": 1e-9}})
+    labels = np.arange(len(table)) % 3
+    made = Task(tmp_path, "m", config, "tf_efficientnet_lite0", 0, 1, stored, labels, table["path"].to_numpy(object),
+                np.arange(24), np.arange(24, 36), 3)
+    fit_member(made)
+    assert fields(made)["history"]["epoch"] == [1, 2]
+    assert fields(made)["devices"] == 2
+
+
+def test_more_devices_and_parts_than_images_are_refused(task):
+    with pytest.raises(InputError, match=r"a batch of 9 images cannot be dealt to 2 devices in 5 part\(s\) each"):
+        fit_member(task(finetune={"devices": 2, "accumulation": 5}))
 
 
 def test_what_goes_wrong_in_another_process_is_told_in_one_sentence(photos, tmp_path):

@@ -7,6 +7,7 @@ import torch
 
 from hai_core import backbones
 from hai_core.members import config
+from hai_core.members.heads import Linear
 from hai_core.members.network import FinetunedMember, GeM, stored_side
 from hai_core.workspace import InputError
 
@@ -44,12 +45,28 @@ def test_every_part_learns_and_nothing_of_the_shared_backbone_changes(overrides)
     made.learning(frozen=False, freeze_batch_norm=False)
     images = made.normalized(torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8))
     labels = torch.tensor([0, 1, 3])
+    if isinstance(made.head, Linear):  # starts at zero, through which nothing flows
+        torch.nn.init.normal_(made.head.linear.weight)
     logits = made(images, labels)
     assert logits.shape == (3, 4)
     torch.nn.functional.cross_entropy(logits, labels).backward()
-    if not isinstance(made.head, type(member().head)):  # a linear head starts at zero: nothing flows through it yet
-        assert all(p.grad is not None for p in made.parameters())
+    assert all(p.grad is not None for p in made.parameters())
+    assert made.backbone.conv_stem.weight.grad.abs().sum() > 0
     assert backbones.fingerprint(backbones.load(LITE).model) == before
+
+
+@pytest.mark.parametrize("name", ["adaface", "arcface"])
+def test_a_margin_has_finite_gradients_in_half_precision_where_the_cosine_is_one(name):
+    made = member(f"head={name}", "finetune.image_size=64")
+    weight = torch.nn.functional.normalize(made.head.weight.detach().reshape(4, -1))
+    made.features = lambda images, frozen=False: images
+    seen = (30 * weight[:3]).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = made(seen, torch.tensor([0, 1, 2]))
+    assert logits.dtype == torch.float32
+    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2])).backward()
+    assert torch.isfinite(seen.grad).all()
+    assert torch.isfinite(made.head.weight.grad).all()
 
 
 def test_a_frozen_backbone_gets_no_gradient_and_keeps_its_statistics():
