@@ -24,7 +24,7 @@ from typing import Any
 from hai_core import __version__, progress
 from hai_core.progress import count
 from hai_core.records import FINDING_KINDS
-from hai_core.workspace import InputError, Workspace, lock, read_table, write_atomic, write_table
+from hai_core.workspace import InputError, Workspace, lock, read_table, without_secrets, write_atomic, write_table
 
 Result = dict[str, Any]
 # What the system refuses to do with a file or folder: no bug of ours, wherever it comes up.
@@ -443,13 +443,14 @@ def _train(arguments: argparse.Namespace) -> Result:
         workspace.images if workspace else Path(loaded.info["images"]))
     folder = workspace.runs if workspace else beside / "runs"
     if arguments.trial:
-        found = runs.trial(loaded, chosen, images=images, runs=folder)
+        with _turn(folder) if arguments.wait else nullcontext():
+            found = runs.trial(loaded, chosen, images=images, runs=folder)
         progress.say(f"about {found['seconds'] / 3600:.2f} hours in all, at {found['images_per_second']:.1f} images a second "
                      f"(waiting for images {found['wait_share']:.0%} of the time)")
         return found
     with _turn(folder) if arguments.wait else nullcontext():
         run = remote.train(loaded, chosen, images=images, runs=folder, push=arguments.push,
-                           command=shlex.join(["python", "-m", "hai_core", *arguments.words]))
+                           command=without_secrets(shlex.join(["python", "-m", "hai_core", *arguments.words])))
     tracking.mirror(run.path, workspace)
     metrics = run.metrics
     progress.say(f"log loss {metrics['log_loss']:.4f}, accuracy {metrics['accuracy']:.4f} (out of fold): {run.path}")
@@ -531,9 +532,10 @@ def _tracking_register(arguments: argparse.Namespace) -> Result:
     workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
     run = runs.load(arguments.trained, workspace.runs if workspace else None)
     model = tracking.register(run, workspace, arguments.name)
-    progress.say(f"version {model.version} of {model.name}; serve it with:\nMLFLOW_TRACKING_URI={shlex.quote(model.store)} "
+    store = without_secrets(model.store)
+    progress.say(f"version {model.version} of {model.name}; serve it with:\nMLFLOW_TRACKING_URI={shlex.quote(store)} "
                  f"mlflow models serve --env-manager local -m {shlex.quote(model.uri)} --host 127.0.0.1 --port 5001")
-    return asdict(model)
+    return asdict(model) | {"store": store}
 
 
 def _tracking_ui(arguments: argparse.Namespace) -> Result:

@@ -8,9 +8,9 @@ second one is better.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,14 @@ from scipy.sparse.csgraph import connected_components
 
 from hai_core import confusions
 from hai_core.answers import Answers
+from hai_core.manifest import TRAIN
 from hai_core.members.config import recipe_name
 from hai_core.probabilities import SMALLEST, Floats, Labels
 from hai_core.runs import Run
 
 FIXED, BROKEN, WRONG, RIGHT = "fixed", "broken", "wrong", "right"  # after against before; wrong and right: in both
 RESAMPLES = 2000
+ENOUGH = 20  # images, copies counting as one, from which on an interval is believed
 _DRAWN = 2_000_000  # numbers drawn at a time
 
 
@@ -141,7 +143,8 @@ class Common:
 class Paired:
     """Mean loss of the second run minus that of the first, in nats, with its interval (95 %) from the bootstrap.
 
-    `better`: share of the resamples in which the second run has the lower loss, 0 .. 1.
+    `better`: share of the resamples in which the second run has the lower loss, 0 .. 1. `units`: what is drawn, images or
+    groups of copies; of fewer than ENOUGH an interval says little.
     """
 
     before: float
@@ -151,8 +154,16 @@ class Paired:
     high: float
     better: float
     images: int
+    units: int
     resamples: int
     seed: int
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "undecided"]:
+        """Of the second run."""
+        if self.units < ENOUGH:
+            return "undecided"
+        return "better" if self.high < 0 else "worse" if self.low > 0 else "undecided"
 
 
 def paired(before: Floats, after: Floats, groups: Labels | None = None, resamples: int = RESAMPLES, seed: int = 0) -> Paired:
@@ -176,7 +187,7 @@ def paired(before: Floats, after: Floats, groups: Labels | None = None, resample
     drawn_means = np.concatenate(means)
     low, high = np.quantile(drawn_means, (0.025, 0.975))
     return Paired(float(np.mean(before)), float(np.mean(after)), float(change.mean()), float(low), float(high),
-                  float((drawn_means < 0).mean()), len(change), resamples, seed)
+                  float((drawn_means < 0).mean()), len(change), len(sums), resamples, seed)
 
 
 def common(before: Answers, after: Answers, mapping_before: Mapping[str, str], mapping_after: Mapping[str, str]) -> Common:
@@ -202,11 +213,25 @@ def common(before: Answers, after: Answers, mapping_before: Mapping[str, str], m
 
 
 def holdout(before: Run, after: Run) -> Common | None:
-    """`common` of the images that neither run trained on by its manifest; None where one of them has no answers about them."""
+    """`common` of the images that neither run trained on by its manifest, nor on a copy that either manifest knows of; None
+    where one of them has no answers about them."""
     first, second = before.holdout_answers, after.holdout_answers
     if first is None or second is None:
         return None
-    return common(first, second, before.manifest.mapping, after.manifest.mapping)
+    found = common(first, second, before.manifest.mapping, after.manifest.mapping)
+    kept = ~np.isin(found.paths.astype(str), [*_copies(before, after), *_copies(after, before)])
+    first_side, second_side = (Side(side.predicted[kept], side.p_label[kept], side.p_predicted[kept])
+                               for side in (found.before, found.after))
+    return replace(found, paths=found.paths[kept], labels=found.labels[kept], before=first_side, after=second_side,
+                   left_out=found.left_out | {"copies": int((~kept).sum())})
+
+
+def _copies(known: Run, trained: Run) -> list[str]:
+    """Paths of one run's manifest whose copies, as that knows them, the other run trained on."""
+    table, other = known.manifest.table, trained.manifest.table
+    learned = table["path"].isin(other["path"][other["split"] == TRAIN])
+    groups = table["group"][learned & (table["group"] >= 0)]
+    return table["path"][table["group"].isin(groups)].tolist()
 
 
 def out_of_fold(before: Run, after: Run) -> Common:

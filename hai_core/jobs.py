@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,7 @@ State = Literal["running", "done", "failed", "cancelled", "died", "unknown"]
 
 PROGRAM = (sys.executable, "-m", "hai_core")
 CANCELLED = 130  # exit status of an interrupted command
+GIVEN_UP = timedelta(minutes=10)  # without a sign of life, after which another machine's job may be
 TERMINATE_SECONDS = 5.0  # how long a cancelled job may take to put its things away
 SAME_PROCESS_SECONDS = 2.0  # a start time is known to the second at worst (it is worked out from the boot time)
 LOG_BYTES = 64_000  # read from the end of a log
@@ -141,10 +142,15 @@ def get(workspace: Workspace, identifier: str) -> Job:
 def cancel(job: Job) -> None:
     """End the job's whole process group: ask (SIGTERM), and after TERMINATE_SECONDS force (SIGKILL). Returns when it is gone.
 
-    Does nothing when the job has ended. Raises InputError when it runs on another machine.
+    Does nothing when the job has ended. Raises InputError when it runs on another machine; when nothing was heard of it for ten
+    minutes it is given up instead.
     """
     if job.host != socket.gethostname():
-        raise InputError(f"job {job.id} runs on {job.host} and can only be cancelled there")
+        sign = _last_sign(job.folder)
+        if sign is not None and datetime.now(UTC) - sign < GIVEN_UP:
+            raise InputError(f"job {job.id} runs on {job.host} and can only be cancelled there")
+        (job.folder / "cancelled").touch()  # that machine, or its name, may be gone for good
+        return
     if not _alive(job.pid, job.created):
         return
     (job.folder / "cancelled").touch()
@@ -201,7 +207,7 @@ def _state(alive: bool, host: str, end: dict[str, Any], cancelled: bool) -> Stat
             return "done"
         return "cancelled" if cancelled or end["code"] == CANCELLED else "failed"
     if host != socket.gethostname():
-        return "unknown"
+        return "cancelled" if cancelled else "unknown"
     if alive:
         return "running"
     return "cancelled" if cancelled else "died"

@@ -24,7 +24,7 @@ from hai_core import runs as local
 from hai_core.manifest import Manifest
 from hai_core.members.config import Config
 from hai_core.runs import FINISHED, Run
-from hai_core.workspace import InputError, cache_root, digest, write_atomic
+from hai_core.workspace import InputError, cache_root, digest, without_secrets, write_atomic
 
 AT_ONCE = 16  # files on their way
 NAMED = 3  # files spelled out in a message
@@ -87,15 +87,20 @@ def train(manifest: Manifest, config: Config, *, images: Path, runs: Path, comma
     store = _Store(push)
     store.try_out()
     for info in _listed(store):
-        if info["state"] != FINISHED and (info["manifest"], info["config"]) == (manifest.digest, config.digest):
+        if (info["manifest"], info["config"]) != (manifest.digest, config.digest):
+            continue
+        if info["state"] != FINISHED:
             _pull_run(store, info["id"], runs)
+        elif (runs / info["id"]).exists() and local.load(runs / info["id"]).info["state"] != FINISHED:
+            raise InputError(f"another machine has finished {info['id']} at {without_secrets(push)} meanwhile; remove "
+                             f"{runs / info['id']}, and bring it by: runs pull")
     copy = _Copy(store)
     run = local.train(manifest, config, images=images, runs=runs, command=command, after_member=copy.attempt)
     try:
         copy(run.path)
     except InputError as problem:
         raise InputError(f"the run {run.path} is complete, but was not pushed; later: runs push ({problem})") from problem
-    progress.say(f"pushed to {push}")
+    progress.say(f"pushed to {without_secrets(push)}")
     return run
 
 
@@ -152,9 +157,10 @@ def _speaking(url: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"there is no {url}") from error
+        raise InputError(f"there is no {without_secrets(url)}") from error
     except Exception as error:
-        raise InputError(f"{url}: {(str(error).splitlines() or [''])[0] or type(error).__name__}") from error
+        said = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise InputError(without_secrets(f"{url}: {said}")) from error
 
 
 def _pulled(kind: str, url: str) -> Path:
@@ -203,7 +209,8 @@ def _listed(store: _Store) -> list[dict[str, Any]]:
     with _speaking(store.url):
         files = sorted(name for name in store.names() if PurePosixPath(name).parts[1:] == ("run.json",))
         read = [(PurePosixPath(name).parts[0], json.loads(store.read(name))) for name in files]
-    return [info | {"id": folder} for folder, info in read]
+    ours = {"state", "manifest", "config"}  # other programs have files of that name too
+    return [info | {"id": folder} for folder, info in read if isinstance(info, dict) and ours <= info.keys()]
 
 
 def _pull_run(store: _Store, id: str, runs: Path) -> bool:

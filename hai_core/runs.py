@@ -284,10 +284,15 @@ def like(predictions: pd.DataFrame, sample: pd.DataFrame, name: str | Path = "th
 
 
 def _row(run: Run) -> dict[str, Any]:
-    figures = run.metrics if run.state == FINISHED else {}
-    return {"id": run.id, "state": run.state, "name": run.config.name, "started": pd.Timestamp(run.info["started"]),
-            "seconds": run.info["seconds"], "members": len(run.config.members), "images": run.info["images"],
-            "classes": len(run.classes), "manifest": run.info["manifest"], "error": run.info["error"], "path": str(run.path),
+    state, error, figures = run.state, run.info["error"], {}
+    try:
+        name, members = run.config.name, len(run.config.members)
+        figures = run.metrics if state == FINISHED else {}
+    except InputError as problem:  # of a newer version of this program: the others are listed all the same
+        state, error, name, members = FAILED, str(problem), run.id, 0
+    return {"id": run.id, "state": state, "name": name, "started": pd.Timestamp(run.info["started"]),
+            "seconds": run.info["seconds"], "members": members, "images": run.info["images"],
+            "classes": len(run.classes), "manifest": run.info["manifest"], "error": error, "path": str(run.path),
             **{name: figures.get(name, np.nan) for name in LISTED if name not in run.info and name in figures}}
 
 

@@ -15,6 +15,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from hai_core import runs
 from hai_core.ensemble.direct import Crops, Predictor
 from hai_core.pixels import UnreadableImage
+from hai_core.workers import cores
 
 MAX_IMAGES = 256  # in one request, so that others get their turn
 MAX_BYTES = 32 << 20  # of one image file
@@ -47,6 +49,7 @@ class Served:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
+        self._decoding = BoundedSemaphore(cores())  # an image takes up to a gigabyte while it is decoded
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """A row of class probabilities for each image. `model_input`: a list of {"image": base64}, or a table with that column.
@@ -66,7 +69,8 @@ class Served:
             raise _Refused('"inputs" must be a list of at least one {"image": "<base64>"}')
         if len(inputs) > MAX_IMAGES:
             raise _Refused(f"inputs holds {len(inputs)} images; at most {MAX_IMAGES} fit in one request")
-        crops = [self._crops(f"inputs[{position}]", item) for position, item in enumerate(inputs)]
+        with self._decoding:
+            crops = [self._crops(f"inputs[{position}]", item) for position, item in enumerate(inputs)]
         return pd.DataFrame(self._predictor(crops), columns=self._predictor.names)
 
     def _crops(self, place: str, item: Any) -> Crops:

@@ -32,7 +32,7 @@ from hai_core import backbones, progress, runs, usage
 from hai_core.decisions import Journal
 from hai_core.members.config import SECTIONS
 from hai_core.runs import FINISHED, Run
-from hai_core.workspace import InputError, Workspace, lock, write_table
+from hai_core.workspace import InputError, Workspace, lock, without_secrets, write_table
 
 RUN, DONE = "hai.run", "hai.mirrored"  # tags: the run's id, on it and its members; set last, when everything is there
 BATCH = 900  # metrics in one request; MLflow takes 1,000 values
@@ -124,10 +124,11 @@ def serve_ui(workspace: Workspace, port: int = 5000) -> int:
         raise InputError("MLflow is not available: cannot import mlflow")
     place = uri(workspace)
     if place.startswith("http"):
-        raise InputError(f"MLflow runs at {place} (MLFLOW_TRACKING_URI); open that in a browser")
+        raise InputError(f"MLflow runs at {without_secrets(place)} (MLFLOW_TRACKING_URI); open that in a browser")
     _quiet()
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", place, "--host", "127.0.0.1", "--port", str(port)]
-    return subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": place}  # not an argument, which everybody on the machine can see
+    return subprocess.run(command, check=False, env=environment).returncode
 
 
 def _quiet() -> None:
@@ -139,12 +140,10 @@ def _quiet() -> None:
 
 @contextmanager
 def _mlflow(workspace: Workspace | None, folder: Path) -> Iterator[tuple[Any, str]]:
-    """(client, experiment id); MLflow's own failures in the block become Unavailable."""
+    """(client, experiment id); what fails in the block becomes Unavailable."""
     _quiet()
     try:
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
     except ImportError as missing:
         raise Unavailable(f"cannot import {missing.name}") from missing
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -153,8 +152,11 @@ def _mlflow(workspace: Workspace | None, folder: Path) -> Iterator[tuple[Any, st
         with lock(place / "mlflow.lock", None):
             client = MlflowClient(uri(workspace, folder))
             yield client, _experiment(client, workspace, place)
-    except (MlflowException, SQLAlchemyError, OSError) as problem:
-        raise Unavailable(str(problem).splitlines()[0]) from problem
+    except InputError:
+        raise
+    except Exception as problem:  # stores and drivers raise nearly anything, from packages that need not be installed
+        said = (str(problem).splitlines() or [""])[0]
+        raise Unavailable(without_secrets(said) or type(problem).__name__) from problem
 
 
 def _experiment(client: Any, workspace: Workspace | None, place: Path) -> str:
@@ -309,7 +311,10 @@ def _carry(name: str, file: Path) -> None:
     from safetensors.torch import save_file
 
     file.parent.mkdir(exist_ok=True)
-    state = backbones.load(name).model.state_dict()
+    loaded = backbones.load(name)
+    if loaded.fingerprint != file.stem:
+        raise InputError(f"the weights of {name} on this machine are not those that the run was trained with")
+    state = loaded.model.state_dict()
     save_file({key: tensor.contiguous().cpu() for key, tensor in state.items()}, file)
 
 
@@ -323,17 +328,17 @@ def _new_version(client: Any, experiment: str, parent: str, name: str, run: Run,
     from mlflow.entities import LoggedModelOutput
     from mlflow.exceptions import MlflowException
 
+    try:  # first, since it may refuse the name
+        client.create_registered_model(name)
+    except MlflowException as refusal:
+        if refusal.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
     model = client.create_logged_model(experiment, name=MODEL, source_run_id=parent, tags={RUN: run.id})
     with tempfile.TemporaryDirectory() as folder:
         _write_model(Path(folder) / "model", model, parent, run, carried)
         client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(parent, [LoggedModelOutput(model.model_id, step=0)])
-    try:
-        client.create_registered_model(name)
-    except MlflowException as refusal:
-        if refusal.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
     made = client.create_model_version(name, source=model.artifact_location, run_id=parent, model_id=model.model_id,
                                        tags={RUN: run.id, "hai.manifest": run.info["manifest"]})
     return str(made.version)

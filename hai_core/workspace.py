@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,11 @@ from typing import Any
 import pandas as pd
 
 SCHEMA = 1
+
+
+def without_secrets(text: str) -> str:
+    """`text` without the passwords of the addresses in it (scheme://user:password@host)."""
+    return re.sub(r"(\w+://[^\s/:@]*):[^\s/@]+@", r"\1:***@", text)
 
 
 class InputError(Exception):

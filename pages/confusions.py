@@ -29,6 +29,7 @@ CELLS = "confusions.cells"  # Cells | None: of which the images are shown
 RUN, OTHER = "confusions.run", "confusions.other"  # str: folder of a run, and of one that it is compared with (or None)
 WINDOW = "confusions.window"  # Cells | None: the part of the matrix that is shown
 CHOSEN = "confusions.chosen"  # int: how often cells were chosen
+ELSEWHERE = "confusions.elsewhere"  # int: how often they were chosen, or left, by something else than a table's row
 SHOWN_CLASSES = 40
 LIMITS, ALL = (20, SHOWN_CLASSES, 80, 160, 320, 640), 0  # classes that a matrix may show
 TABLE = 320  # pixels, height of the tables
@@ -37,8 +38,10 @@ WORST = 240  # images shown while no cell is chosen
 CHANGES = {"any": (BROKEN, FIXED, WRONG), "broken": (BROKEN,), "fixed": (FIXED,), "still_wrong": (WRONG,)}
 
 
-def choose(cells: Cells | None) -> None:
+def choose(cells: Cells | None, *, by_row: bool = False) -> None:
     st.session_state[CELLS] = cells
+    if not by_row:  # the tables begin anew, with no row that is not what was chosen
+        st.session_state[ELSEWHERE] = st.session_state.get(ELSEWHERE, 0) + 1
     st.session_state[CHOSEN] = st.session_state.get(CHOSEN, 0) + (cells is not None)
     reset(GALLERY)
 
@@ -56,7 +59,11 @@ def start_anew() -> None:
 
 def choose_row(table: pd.DataFrame, key: str, of_row: Callable[[pd.Series], Cells]) -> None:
     rows = st.session_state[key]["selection"]["rows"]
-    choose(of_row(table.iloc[rows[0]]) if rows else None)
+    choose(of_row(table.iloc[rows[0]]) if rows else None, by_row=True)
+
+
+def table_key(name: str) -> str:
+    return f"{name}-{st.session_state.get(ELSEWHERE, 0)}"
 
 
 # --- the matrix and the reports ---------------------------------------------------------------------------------------
@@ -69,8 +76,9 @@ def draw_matrix(run: str, other: str | None, found: Answers | Common) -> None:
                                      required=True, key="confusions.limit", help=say("confusions.limit_help"),
                                      format_func=lambda n: say("confusions.all_classes", n=f"{size:,}") if n == ALL else f"{n}")
     matrix = answers.arranged(run, other, size if limit == ALL else limit)
+    shown = count(len(matrix.names) - bool(matrix.rest), "class")
     confusion_matrix(matrix, MATRIX, chosen=st.session_state.get(CELLS), window=st.session_state.get(WINDOW), on_choose=choose,
-                     on_window=show_part, title=say("confusions.matrix", classes=count(len(matrix.names), "class")))
+                     on_window=show_part, title=say("confusions.matrix", classes=shown))
 
 
 def of_class(found: Answers | Common, name: str) -> Cells:
@@ -96,7 +104,8 @@ def draw_tables(found: Answers | Common, pairs: Callable[[], None], of_series: C
         draw_report(found.by_class, "confusions.by-class", lambda row: of_class(found, row["class"]))
 
 
-def draw_report(table: pd.DataFrame, key: str, of_row: Callable[[pd.Series], Cells]) -> None:
+def draw_report(table: pd.DataFrame, name: str, of_row: Callable[[pd.Series], Cells]) -> None:
+    key = table_key(name)
     numbers = {name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="%.3f", help=say("confusions.loss_help"))
                for name in ("loss", "loss_before", "loss_after", "loss_change")}
     shares = {name: st.column_config.NumberColumn(say(f"confusions.{name}"), format="percent")
@@ -110,10 +119,10 @@ def draw_report(table: pd.DataFrame, key: str, of_row: Callable[[pd.Series], Cel
 
 def draw_pairs(pairs: pd.DataFrame, columns: Mapping[str, object]) -> None:
     """The confused classes, the worst first."""
-    pairs = pairs.head(LISTED)
-    st.dataframe(pairs, key=PAIRS, hide_index=True, height=TABLE, selection_mode="single-row",
+    pairs, key = pairs.head(LISTED), table_key(PAIRS)
+    st.dataframe(pairs, key=key, hide_index=True, height=TABLE, selection_mode="single-row",
                  column_order=["class_a", "class_b", *columns],
-                 on_select=lambda: choose_row(pairs, PAIRS, lambda row: ((row["class_a"],), (row["class_b"],))),
+                 on_select=lambda: choose_row(pairs, key, lambda row: ((row["class_a"],), (row["class_b"],))),
                  column_config={**columns, "class_a": st.column_config.TextColumn(say("confusions.label"), width="medium"),
                                 "class_b": st.column_config.TextColumn(say("confusions.predicted"), width="medium")})
 
@@ -228,9 +237,12 @@ def show(workspace: Workspace, about: pd.DataFrame, captions: list[str], run: st
     told = about.assign(told=captions).set_index("path")
     shown = tiles(workspace, about["path"])
     told = told.loc[shown["path"]]
+    mapping = loaders.curation(workspace).mapping
+    captions = [caption if now == mapping.get(was, was) else f"{caption}\n{say('confusions.label_now', name=now or '–')}"
+                for caption, was, now in zip(told["told"], told["label"], shown["label"], strict=True)]
     evidence = [{"run": run, "label": row.label, "predicted": row.predicted, "self_confidence": float(row.p_label)}
                 for row in told.itertuples()]
-    gallery(workspace, shown.assign(caption=told["told"].tolist(), evidence=evidence), GALLERY, actions(workspace, about),
+    gallery(workspace, shown.assign(caption=captions, evidence=evidence), GALLERY, actions(workspace, about),
             size=112, asked_for=st.session_state.get(CHOSEN, 0), empty=say("confusions.no_images"))
 
 

@@ -16,6 +16,8 @@ from pages.ui.progress import ago, duration, job_panel, start_button
 from pages.ui.text import count, text
 from pages.ui.words import say
 
+CHOSEN = "training.run"  # str: id of the run that is shown; None for the newest
+
 
 def manifest_names(manifests: pd.DataFrame) -> dict[str, str]:
     """Manifest folder -> how it is called in a list."""
@@ -57,7 +59,7 @@ def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list
     with st.container(horizontal=True, vertical_alignment="center"):
         start_button(say("training.start"), workspace, [*argv, "--wait"], key="training.start")
         if chosen.mode == "finetune":
-            start_button(say("training.try"), workspace, [*argv, "--trial"], key="training.try", primary=False)
+            start_button(say("training.try"), workspace, [*argv, "--trial", "--wait"], key="training.try", primary=False)
     if chosen.mode == "finetune":
         draw_estimate(runs.tried(digest, chosen, workspace.runs))
     st.code(shlex.join(["python", "-m", "hai_core", *argv, "--wait"]), language=None, wrap_lines=True)
@@ -88,10 +90,19 @@ def draw_runs(workspace: Workspace, table: pd.DataFrame) -> None:
     if view == "two":
         compare_view.draw(workspace, table)
         return
-    event = st.dataframe(run_view.listed(table), hide_index=True, key="training.runs", on_select="rerun",
-                         selection_mode="single-row", column_config=run_view.columns())
-    rows = event["selection"]["rows"]
-    run_view.draw(workspace, table.iloc[rows[0] if rows else 0])
+    ids = table["id"].tolist()
+    chosen = st.session_state.get(CHOSEN)
+    at = ids.index(chosen) if chosen in ids else 0
+    key = f"training.runs-{ids[0]}-{len(ids)}"  # Streamlit keeps the number of the row, in whatever list
+    st.dataframe(run_view.listed(table), hide_index=True, key=key, on_select=lambda: _choose(key, ids),
+                 selection_mode="single-row", column_config=run_view.columns(),
+                 selection_default={"selection": {"rows": [at] if chosen in ids else [], "columns": [], "cells": []}})
+    run_view.draw(workspace, table.iloc[at])
+
+
+def _choose(key: str, ids: list[str]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    st.session_state[CHOSEN] = ids[rows[0]] if rows else None
 
 
 def main() -> None:

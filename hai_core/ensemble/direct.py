@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -67,7 +68,8 @@ class Predictor:
             length = features.own_length(voting.config)
             return [side_by_side([seen[name, view] for name in parts], length) for view in voting.views]
 
-        return np.asarray(vote(voting.voters, voting.combination, recipe) @ self._shares)
+        with self._lock if self._tuned else nullcontext():  # heads on features are quick
+            return np.asarray(vote(voting.voters, voting.combination, recipe) @ self._shares)
 
     def _features(self, crops: Sequence[Crops], name: str, view: View) -> Features:
         seen = [crop[name] if view == "center" else np.ascontiguousarray(crop[name][:, ::-1]) for crop in crops]

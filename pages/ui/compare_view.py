@@ -17,12 +17,11 @@ from hai_core.workspace import Workspace
 from pages.ui import loaders
 from pages.ui.plots import NO_TOOLS, interval
 from pages.ui.progress import job_panel, start_button
+from pages.ui.run_view import FIGURES, see_confusions
 from pages.ui.text import count, text
 from pages.ui.words import say
 
 BEFORE, AFTER = "compare.before", "compare.after"  # str: folders of the two runs
-FIGURES = {"log_loss": "{:.4f}", "accuracy": "{:.1%}", "top5": "{:.1%}", "ece": "{:.3f}", "holdout_log_loss": "{:.4f}",
-           "holdout_accuracy": "{:.1%}"}  # key of the metrics -> how it is written
 SPREADS = {"log_loss": "{:.3f}", "accuracy": "{:.1%}"}  # those that every fold has
 
 
@@ -98,18 +97,18 @@ def draw_holdout(workspace: Workspace, found: Compared, before: str, after: str)
     if result is None:
         st.caption(say("compare.nothing_common"))
         return
-    verdict = "better" if result.high < 0 else "worse" if result.low > 0 else "undecided"
-    st.markdown(say(f"compare.{verdict}", before=f"{result.before:.4f}", after=f"{result.after:.4f}",
+    st.markdown(say(f"compare.{result.verdict}", before=f"{result.before:.4f}", after=f"{result.after:.4f}",
                     **{name: f"{getattr(result, name):+.4f}".replace("-", "−") for name in ("difference", "low", "high")}))
     st.plotly_chart(interval(result.difference, result.low, result.high, say("compare.difference")), key="compare.interval",
                     config=NO_TOOLS, alt=say("compare.difference"))
+    if result.units < compare.ENOUGH:
+        st.caption(say("compare.few", n=compare.ENOUGH))
     changes = found.holdout.change
     st.caption(say("compare.about", images=count(result.images, "image"), fixed=f"{int((changes == FIXED).sum()):,}",
                    broken=f"{int((changes == BROKEN).sum()):,}", resamples=f"{result.resamples:,}", seed=result.seed,
                    left_out=f"{sum(found.holdout.left_out.values()):,}"))
     if st.button(say("compare.see"), key="compare.see", icon=":material/grid_on:"):
-        st.session_state["confusions.run"], st.session_state["confusions.other"] = after, before
-        st.switch_page("pages/confusions.py")
+        see_confusions(after, before)
 
 
 def draw_figures(found: Compared) -> None:

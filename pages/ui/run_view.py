@@ -55,7 +55,7 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
     run = opened(row["path"], loaders.stamp(Path(row["path"]) / "run.json"))
     st.markdown(f"{bold(row['name'])} · `{row['id']}`")
     if row["state"] != runs.FINISHED:
-        draw_unfinished(workspace, run, row["state"])
+        draw_unfinished(workspace, run, row)
         return
     draw_figures(run)
     left, right = st.columns(2, gap="large")
@@ -68,8 +68,15 @@ def draw(workspace: Workspace, row: pd.Series) -> None:
     draw_again(workspace, run)
     draw_serving(workspace, row["id"])
     if st.button(say("training.confusions"), key="training.confusions", icon=":material/grid_on:"):
-        st.session_state["confusions.run"] = row["path"]
-        st.switch_page("pages/confusions.py")
+        see_confusions(row["path"])
+
+
+def see_confusions(run: str, other: str | None = None) -> None:
+    """Go to the Confusions page, to this run, or to what has changed in it since another one; from the whole matrix."""
+    for gone in ("confusions.cells", "confusions.window"):
+        st.session_state.pop(gone, None)
+    st.session_state["confusions.run"], st.session_state["confusions.other"] = run, other
+    st.switch_page("pages/confusions.py")
 
 
 def draw_again(workspace: Workspace, run: Run) -> None:
@@ -91,12 +98,12 @@ def draw_serving(workspace: Workspace, name: str) -> None:
         job_panel(workspace, "tracking register", key="training.register-jobs")
 
 
-def draw_unfinished(workspace: Workspace, run: Run, state: str) -> None:
-    if state == runs.RUNNING:
+def draw_unfinished(workspace: Workspace, run: Run, row: pd.Series) -> None:
+    if row["state"] == runs.RUNNING:
         st.caption(say("training.still"))
         return
-    if run.info["error"]:
-        st.error(text(run.info["error"]))
+    if row["error"]:
+        st.error(text(row["error"]))
     st.caption(say("training.kept"))
     argv = shlex.split(run.info["command"])[3:]  # after `python -m hai_core`
     if argv:
@@ -180,7 +187,7 @@ def draw_members(run: Run) -> None:
 
 
 def draw_learning(workspace: Workspace) -> None:
-    """Curves of the members that have finished so far, while a training job runs."""
+    """Curves of the members so far, while a training job runs."""
     if any(job.active and job.argv[:1] == ("train",) for job in jobs.list_jobs(workspace)):
         st.fragment(_learning, run_every=REFRESH_SECONDS)(workspace)
 
@@ -200,7 +207,7 @@ def _learning(workspace: Workspace) -> None:
 
 
 def learned(run: Path) -> pd.DataFrame:
-    """`member`, `epoch`, `log_loss`, `accuracy`, ... of the members that a run has finished so far."""
+    """`member`, `epoch`, `log_loss`, `accuracy`, ... of a run's members so far; of a fine-tuned one since its first epoch."""
     fields = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((run / "members").glob("*.json"))]
     return pd.concat([pd.DataFrame(one["history"]).assign(member=one["name"]) for one in fields]) if fields else pd.DataFrame()
 

@@ -203,7 +203,8 @@ def test_a_fine_tuning_is_tried_before_it_is_started_and_its_time_and_cost_are_t
     page.segmented_control(key="training.preset").set_value("finetune").run()
     assert "Twenty steps tell how long" in words(page)
     page.button(key="training.try").click().run()
-    assert started == [["train", "--manifest", str(folder), "--config", "finetune", "-w", str(workspace.root), "--trial"]]
+    assert started == [["train", "--manifest", str(folder), "--config", "finetune", "-w", str(workspace.root), "--trial",
+                        "--wait"]]
     chosen = config.load("finetune")
     found = {"seconds": 7200.0, "images_per_second": 12.34, "wait_share": 0.05}
     write_atomic(runs._trial_file(built.digest, chosen, workspace.runs), json.dumps(found))
