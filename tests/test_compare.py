@@ -241,3 +241,11 @@ def test_figures_of_each_fold(two):
         assert table.loc[fold, "images"] == 50
         assert table.loc[fold, "log_loss"] == pytest.approx(two[0].losses[own].mean())
         assert table.loc[fold, "accuracy"] == pytest.approx((two[0].predicted == two[0].labels)[own].mean())
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(1, "undecided"), (compare.ENOUGH - 1, "undecided"), (compare.ENOUGH, "better")])
+def test_few_images_give_no_verdict(n, verdict):
+    rng = np.random.default_rng(0)
+    losses = rng.random(n)
+    found = compare.paired(losses, losses - 0.5)
+    assert (found.units, found.verdict) == (n, verdict)

@@ -186,6 +186,16 @@ def test_a_job_of_another_machine_is_unknown_until_it_reports_its_end(workspace:
     assert jobs.get(workspace, job.id).state == "done"
 
 
+def test_a_job_of_a_machine_that_was_silent_for_long_can_be_given_up(workspace: Workspace) -> None:
+    job = wait(workspace, jobs.start(workspace, ["train"], program=program("os.kill(os.getpid(), 9)")))
+    with jobs._engine(workspace).begin() as connection:
+        connection.execute(jobs._jobs.update().values(host="gone"))
+    for file in job.folder.iterdir():
+        os.utime(file, (0, 0))
+    jobs.cancel(jobs.get(workspace, job.id))
+    assert jobs.get(workspace, job.id).state == "cancelled"
+
+
 def test_the_log_shows_redrawn_lines_once_and_only_its_end(workspace: Workspace) -> None:
     body = r"sys.stdout.write('1 %\r50 %\r100 %\n' + 'x' * 200_000 + '\nlast but one\nlast\n'); end(0)"
     job = wait(workspace, jobs.start(workspace, ["index"], program=program(body)))

@@ -153,6 +153,21 @@ def test_another_machine_goes_on_where_a_lost_one_was(photos, bucket, tmp_path, 
     assert json.loads(bucket.cat_file(f"/bucket/runs/{id}/run.json"))["state"] == "finished"
 
 
+def test_a_run_that_another_machine_has_finished_is_not_written_over(photos, bucket, tmp_path, monkeypatch):
+    run = trained(tmp_path / "here", photos)
+    state = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps(state | {"state": "interrupted"}))  # as this machine left it
+    with pytest.raises(InputError, match=f"another machine has finished {run.id} at {RUNS} meanwhile"):
+        trained(tmp_path / "here", photos)
+    assert json.loads(bucket.cat_file(f"/bucket/runs/{run.id}/run.json"))["state"] == "finished"
+
+
+def test_files_of_other_programs_are_no_runs(photos, bucket, tmp_path):
+    for name, content in (("theirs", b'{"x": 1}'), ("list", b"[1]")):
+        bucket.pipe_file(f"/bucket/runs/{name}/run.json", content)
+    assert trained(tmp_path / "runs", photos).state == "finished"
+
+
 def test_a_member_is_sent_once(photos, bucket, tmp_path, monkeypatch):
     sent, pipe_file = [], type(bucket).pipe_file
     monkeypatch.setattr(type(bucket), "pipe_file", lambda self, path, value, **named: (

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,24 @@ def test_two_runs_are_compared_on_their_holdout_and_on_their_folds(trained, phot
     assert len(told) == 2
     (other.path / "holdout.parquet").unlink()
     assert compare.holdout(trained, runs.load(other.path)) is None
+
+
+def test_what_the_other_run_knows_as_a_copy_of_a_training_image_is_not_compared(trained, photos, tmp_path):
+    other = train_in(tmp_path, photos, "epochs=5")
+    table, found = other.manifest.table, compare.holdout(trained, other)
+    [held, *_], [learned, *_] = (table["path"][table["split"] == split].tolist() for split in ("holdout", "train"))
+    table.loc[table["path"].isin([held, learned]), "group"] = 77
+    other.__dict__["manifest"] = replace(other.manifest, table=table)
+    without = compare.holdout(trained, other)
+    assert set(found.paths) - set(without.paths) == {held}
+    assert (found.left_out["copies"], without.left_out["copies"]) == (0, 1)
+
+
+def test_a_run_that_cannot_be_read_is_listed_with_why(trained):
+    (trained.path / "config.yaml").write_text("option_of_tomorrow: 1\n")
+    [row] = runs.list_runs(trained.path.parent).to_dict("records")
+    assert (row["state"], row["name"]) == ("failed", trained.id)
+    assert "unknown key option_of_tomorrow" in row["error"]
 
 
 def test_disagreement_of_recipes_is_kept_for_every_training_image(photos, tmp_path, trained):

@@ -232,8 +232,13 @@ def test_registering_again_is_the_same_version_and_another_name_another_model(re
     assert tracking.register(run, workspace) == registered
     other = tracking.register(run, workspace, "other")
     assert (other.uri, other.store) == ("models:/other/1", registered.store)
-    with pytest.raises(InputError, match="MLflow is not available: Invalid model name 'a/b'"):
-        tracking.register(run, workspace, "a/b")
+    models = []
+    for _ in range(2):
+        with tracking._mlflow(workspace, run.path.parent) as (client, experiment):
+            models.append(len(client.search_logged_models([experiment])))
+        with pytest.raises(InputError, match="MLflow is not available: Invalid model name 'a/b'"):
+            tracking.register(run, workspace, "a/b")
+    assert models[0] == models[1]  # what is refused leaves nothing
 
 
 def test_other_weights_than_those_trained_with_are_refused(run, monkeypatch):

@@ -188,6 +188,15 @@ def test_a_server_that_does_not_answer_is_a_warning_within_seconds(mirrored, hea
         tracking.serve_ui(workspace)
 
 
+@pytest.mark.parametrize("place", ["mysql://somebody:secret@127.0.0.1:9/x", "http://somebody:secret@127.0.0.1:9"])
+def test_a_store_that_cannot_be_used_is_a_warning_without_its_password(mirrored, heard, monkeypatch, place):
+    workspace, run = mirrored
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", place)
+    assert not tracking.mirror(run.path, workspace)
+    assert "was not mirrored" in heard[0]
+    assert "secret" not in heard[0]
+
+
 def test_a_damaged_store_is_a_warning(mirrored, heard, tmp_path):
     workspace, run = mirrored
     other = Workspace.create(tmp_path / "other", workspace.images)

@@ -1,10 +1,12 @@
+import json
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from hai_core import runs
+from hai_core import catalog, runs
 from hai_core.decisions import Journal
+from hai_core.records import Decision
 from hai_core.runs import PREFIX
 
 
@@ -41,6 +43,18 @@ def test_the_page_opens_on_the_images_whose_label_is_least_probable(open_page, t
     assert not page.exception
     assert f"The {len(trained.oof)} images whose label is least probable" in words(page)
     assert page.segmented_control(key="confusions.order").value == "loss"
+
+
+def test_an_image_relabelled_since_the_run_shows_its_label_now(open_page, trained, workspace):
+    path, was = trained.oof[["path", "label"]].iloc[0]
+    other = next(name for name in trained.classes if name != was)
+    images = catalog.load(workspace)
+    Journal(workspace).append([Decision("relabel", path=path, value=other)], images, author="t")
+    sent = [json.loads(component.proto.json) for component in open_page("confusions").get("bidi_component")]
+    [data] = [data for data in sent if data.get("mode") == "select"]
+    captions = {tile["path"]: tile["caption"] for tile in data["tiles"]}
+    assert captions[path].endswith(f"now: {other}")
+    assert sum("now: " in caption for caption in captions.values()) == 1
 
 
 def test_a_chosen_cell_shows_its_images_and_offers_to_merge_its_classes(open_page, trained, confused, workspace):

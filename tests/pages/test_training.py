@@ -69,6 +69,14 @@ def test_a_finished_run_shows_its_figures_members_and_how_it_came_about(open_pag
     assert any("recipes" in code.value for code in page.code)
 
 
+def test_the_run_that_was_chosen_stays_when_another_one_ends(open_page, trained, more_runs):
+    other = more_runs("epochs=3")
+    page = open_page("training", **{"training.run": trained.id})
+    assert not page.exception
+    assert any(f"`{trained.id}`" in element.value for element in page.markdown)
+    assert page.dataframe[0].value["id"].tolist() == [other.id, trained.id]
+
+
 def test_what_each_part_adds_is_shown_with_its_interval_and_the_ways_that_were_compared(open_page, trained):
     effects = [{"part": part, "name": name, "used": part != "hierarchy", "log_loss": 1.0, "gain": 0.0123, "low": -0.001,
                 "high": 0.03} for part, name in [("recipes", "a"), ("recipe", "b+c"), ("views", ""), ("temperature", ""),
