@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.review import OURS, PAINTED, SHOWN, serve, settle, several, told
+from benchmarks.review import OURS, PAINTED, SHOWN, serve, settle, told
 from hai_core import catalog as catalogs
 from hai_core import manifest as manifests
 from hai_core.manifest import Manifest
@@ -125,8 +125,8 @@ def measure(page: Page, url: str, clicks: int) -> None:
 
 def clicked(page: Page, clicks: int, what: str) -> None:
     """From a click on a cell, or the end of a box, to the painted gallery."""
-    told(f"{what}: click on a cell to gallery painted", several(clicks, lambda i: drag(page, 0.05 + 0.06 * i, 0)))
-    told(f"{what}: box over cells to gallery painted", several(clicks, lambda i: drag(page, 0.02 + 0.06 * i, 0.05)))
+    told(f"{what}: click on a cell to gallery painted", [drag(page, 0.05 + 0.06 * i, 0) for i in range(clicks)])
+    told(f"{what}: box over cells to gallery painted", [drag(page, 0.02 + 0.06 * i, 0.05) for i in range(clicks)])
     milliseconds = page.get_by_test_id("matrix").get_attribute("data-milliseconds")
     print(f"{what}: drawing takes {milliseconds} ms", flush=True)
 

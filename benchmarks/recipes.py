@@ -77,7 +77,7 @@ def measured(manifest: Manifest, images: Path, test: pd.DataFrame, variant: tupl
     prepared = replace(training.prepare(manifest, config, images), holdout=test)
     same = {"name", "weights", "calibration", "hierarchy"}  # what does not change the members
     folder = cache_root() / "recipes" / digest((manifest.digest + config.model_dump_json(exclude=same)).encode())[:12]
-    training.train_members(folder, prepared, config)
+    training.train_members(folder, prepared, config, lambda run: None)
     results = training.write_results(folder, prepared, config)
     gains = {f"{row['part']}_{name}": row[name] for row in results["effects"] for name in ("gain", "low", "high")}
     figures = {name.replace("holdout", "test"): value for name, value in results["metrics"].items()}
@@ -126,7 +126,7 @@ def main() -> None:
     manifest = frozen(arguments.images)
     test = catalogs.scan(arguments.test, catalogs.folder_store(arguments.test)).drop(columns="label").merge(
         read_table(arguments.labels, ("file", "label")).rename(columns={"file": "path"}), on="path")
-    ensure(arguments.test, test, [L0, L1, L2], ("center", "mirror"))
+    ensure(arguments.test, test, configurations.load("careful"), ("center", "mirror"))  # which has all that any variant has
     rows = []
     for name in arguments.only or [*VARIANTS, "logistic regression"]:
         for seed in range(1 if name == "logistic regression" else arguments.seeds):
