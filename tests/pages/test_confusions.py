@@ -53,8 +53,8 @@ def test_an_image_relabelled_since_the_run_shows_its_label_now(open_page, traine
     sent = [json.loads(component.proto.json) for component in open_page("confusions").get("bidi_component")]
     [data] = [data for data in sent if data.get("mode") == "select"]
     captions = {tile["path"]: tile["caption"] for tile in data["tiles"]}
-    assert captions[path].endswith(f"now: {other}")
-    assert sum("now: " in caption for caption in captions.values()) == 1
+    assert captions[path].endswith(f"label is now {other}")
+    assert sum("label is now" in caption for caption in captions.values()) == 1
 
 
 def test_a_chosen_cell_shows_its_images_and_offers_to_merge_its_classes(open_page, trained, confused, workspace):
