@@ -26,8 +26,8 @@ from hai_core import backbones, catalog, resized
 from hai_core.backbones import Backbone
 from hai_core.members import finetune
 from hai_core.members.config import from_values
-from hai_core.members.finetune import Task
 from hai_core.members.network import data_config, stored_side
+from hai_core.members.plan import Task
 from hai_core.workers import cores
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +31,11 @@ from hai_core.members.config import Config, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
+from hai_core.members.plan import Task
 from hai_core.probabilities import Floats, losses, softmax
 from hai_core.records import MemberCard
 from hai_core.workers import cores
 from hai_core.workspace import InputError, write_atomic, write_table
-
-if TYPE_CHECKING:
-    from hai_core.members.finetune import Task  # Lightning Fabric takes a second to load
 
 NAMED = 3  # files spelled out in a message
 MEMORY = 4 << 30  # bytes that members training at the same time may use
@@ -114,8 +112,6 @@ def _fine_tune(folder: Path, prepared: Prepared, config: Config, finished: Calla
 
 def _tasks(folder: Path, prepared: Prepared, config: Config) -> Iterator[Task]:
     """The trainings of a fine-tuned ensemble's members."""
-    from hai_core.members.finetune import Task
-
     hashes, paths = prepared.train["sha256"].tolist(), prepared.train["path"].to_numpy(object)
     for number, recipe in enumerate(config.recipes):
         stored = features.stored(config, hashes, recipe)

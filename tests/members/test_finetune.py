@@ -17,9 +17,10 @@ from hai_core import backbones, resized
 from hai_core.ensemble.predict import logits
 from hai_core.members import finetune, images, store
 from hai_core.members.config import from_values
-from hai_core.members.finetune import Plan, Task, fit_member, learning_rate
+from hai_core.members.finetune import fit_member
 from hai_core.members.heads import AdaFace
 from hai_core.members.images import ImageView, plain_transform
+from hai_core.members.plan import Plan, Task, learning_rate
 from hai_core.probabilities import log_loss, softmax, temperature
 from hai_core.workspace import InputError
 
