@@ -21,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from hai_core import confusions
 from hai_core.answers import Answers
 from hai_core.manifest import TRAIN
-from hai_core.members.config import recipe_name
+from hai_core.members.config import flat, recipe_name
 from hai_core.probabilities import SMALLEST, Floats, Labels
 from hai_core.runs import Run
 
@@ -265,16 +265,10 @@ def differing(before: Run, after: Run) -> pd.DataFrame:
 
 
 def _told(run: Run) -> dict[str, str]:
-    options = _flat(run.config.model_dump(exclude_none=True, exclude={"name"}))
-    return options | {"recipes": ", ".join(map(recipe_name, run.config.recipes)),
-                      "manifest": run.info["manifest"][:12]} | _flat(run.info["versions"], "version ")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: f"{value}"}
-    return flat
+    told = flat(run.config.model_dump(exclude_none=True, exclude={"name"})) | {
+        "recipes": ", ".join(map(recipe_name, run.config.recipes)), "manifest": run.info["manifest"][:12],
+        **flat(run.info["versions"], "version ")}
+    return {name: f"{value}" for name, value in told.items()}
 
 
 def _shared(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[list[str], dict[str, int], dict[str, int]]:

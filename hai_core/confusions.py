@@ -147,17 +147,6 @@ def per_series(labels: Labels, probabilities: Floats, classes: Sequence[str], se
     return table.sort_values("loss", ascending=False, kind="stable", ignore_index=True)
 
 
-def worst(labels: Labels, probabilities: Floats, classes: Sequence[str], paths: Sequence[str], count: int) -> pd.DataFrame:
-    """The `count` images with the highest loss: path, label, predicted, self_confidence (probability of the label), loss."""
-    cost = losses(probabilities, labels)
-    rows = np.argsort(-cost, kind="stable")[:count]
-    names = np.array(classes, dtype=object)
-    given = np.asarray(labels)[rows]
-    return pd.DataFrame({"path": np.asarray(paths, dtype=object)[rows], "label": names[given],
-                         "predicted": names[probabilities[rows].argmax(axis=1)],
-                         "self_confidence": probabilities[rows, given], "loss": cost[rows]})
-
-
 def _report(labels: Labels, probabilities: Floats, names: Sequence[Any]) -> pd.DataFrame:
     size, predicted = len(names), probabilities.argmax(axis=1)
     images, answers = np.bincount(labels, minlength=size), np.bincount(predicted, minlength=size)

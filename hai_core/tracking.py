@@ -30,7 +30,7 @@ from PIL import Image
 
 from hai_core import backbones, progress, runs, usage
 from hai_core.decisions import Journal
-from hai_core.members.config import SECTIONS
+from hai_core.members.config import SECTIONS, flat
 from hai_core.runs import FINISHED, Run
 from hai_core.workspace import InputError, Workspace, lock, without_secrets, write_table
 
@@ -178,7 +178,7 @@ def _mirror(client: Any, experiment: str, run: Run, workspace: Workspace | None)
         client.delete_run(half.info.run_id)
     began = int(pd.Timestamp(run.info["started"]).timestamp() * 1000)
     parent = client.create_run(experiment, start_time=began, run_name=run.id, tags=_tags(run)).info.run_id
-    _log(client, parent, began, _flat(run.config.model_dump(exclude=SECTIONS.keys() - {run.config.head})),
+    _log(client, parent, began, flat(run.config.model_dump(exclude=SECTIONS.keys() - {run.config.head})),
          {name: value for name, value in run.metrics.items() if isinstance(value, (int, float))})
     _log_usage(client, parent, run)
     _log_manifest(client, parent, run)
@@ -206,14 +206,6 @@ def _tags(run: Run) -> dict[str, str]:
         tags["hai.decisions"] = (f"{progress.count(decided['live'], 'live decision')}, up to version "
                                  f"{decided['journal_version']} of the journal")
     return tags
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested options as `section.key`."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _log(client: Any, run: str, time: int, params: dict[str, Any], metrics: dict[str, float]) -> None:

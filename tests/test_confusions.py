@@ -81,17 +81,6 @@ def test_per_series_adds_up_the_probability_of_its_classes():
     assert found.loc["S", "class_accuracy"] == pytest.approx((predicted[same] == labels[same]).mean())
 
 
-def test_the_worst_images_cost_most():
-    labels, probabilities = answers()
-    paths = [f"{i}.jpg" for i in range(300)]
-    found = confusions.worst(labels, probabilities, CLASSES, paths, 7)
-    cost = losses(probabilities, labels)
-    assert found["loss"].tolist() == sorted(cost, reverse=True)[:7]
-    first = int(np.argmax(cost))
-    assert found.iloc[0].tolist()[:3] == [paths[first], CLASSES[labels[first]], CLASSES[probabilities[first].argmax()]]
-    assert found["self_confidence"].iloc[0] == probabilities[first, labels[first]]
-
-
 def test_the_matrix_counts_labels_by_row():
     labels, probabilities = answers()
     found = confusions.matrix(labels, probabilities.argmax(1), 5)
