@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -427,7 +427,13 @@ def _manifest_export(arguments: argparse.Namespace) -> Result:
 @contextmanager
 def _turn(runs: Path) -> Iterator[None]:
     """One training of this folder of runs at a time."""
-    with progress.track("Waiting for the trainings before", 0, "trainings"), lock(runs / ".locks" / "turn", None):
+    place = runs / ".locks" / "turn"
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock(place, "another training is going on"))
+        except InputError:
+            with progress.track("Waiting for the trainings before", 0, "trainings"):
+                held.enter_context(lock(place, None))
         yield
 
 
@@ -532,10 +538,8 @@ def _tracking_register(arguments: argparse.Namespace) -> Result:
     workspace = Workspace.open(arguments.workspace) if arguments.workspace else None
     run = runs.load(arguments.trained, workspace.runs if workspace else None)
     model = tracking.register(run, workspace, arguments.name)
-    store = without_secrets(model.store)
-    progress.say(f"version {model.version} of {model.name}; serve it with:\nMLFLOW_TRACKING_URI={shlex.quote(store)} "
-                 f"mlflow models serve --env-manager local -m {shlex.quote(model.uri)} --host 127.0.0.1 --port 5001")
-    return asdict(model) | {"store": store}
+    progress.say(f"version {model.version} of {model.name}; serve it with:\n{tracking.serving(model)}")
+    return asdict(model) | {"store": without_secrets(model.store)}
 
 
 def _tracking_ui(arguments: argparse.Namespace) -> Result:

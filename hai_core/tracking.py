@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def register(run: Run, workspace: Workspace | None = None, name: str = "") -> Re
         except Unavailable as problem:
             raise InputError(f"MLflow is not available: {problem}") from problem
     return Registered(name, number, f"models:/{name}/{number}", uri(workspace, run.path.parent))
+
+
+def serving(model: Registered, port: int = 5001) -> str:
+    """The command that serves a model on this machine, from any shell: MLflow starts others of its environment's programs."""
+    programs = Path(sys.executable).parent
+    return (f"PATH={shlex.quote(str(programs))}:$PATH MLFLOW_TRACKING_URI={shlex.quote(without_secrets(model.store))} "
+            f"{shlex.quote(str(programs / 'mlflow'))} models serve --env-manager local -m {shlex.quote(model.uri)} "
+            f"--host 127.0.0.1 --port {port}")
 
 
 def serve_ui(workspace: Workspace, port: int = 5000) -> int:

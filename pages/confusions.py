@@ -11,6 +11,7 @@ import streamlit as st
 
 from hai_core.answers import Answers
 from hai_core.compare import BROKEN, FIXED, RIGHT, WRONG, Common
+from hai_core.manifest_export import spreadsheet_safe
 from hai_core.records import Decision
 from hai_core.runs import FINISHED
 from hai_core.workspace import Workspace, csv_bytes
@@ -149,7 +150,8 @@ def draw_cells(workspace: Workspace, cells: Cells, size: int, runs: str = "") ->
     labels, predicted = cells
     title, clear = st.columns([6, 1], vertical_alignment="center")
     told = say(f"confusions.right{runs}", label=called(labels)) if labels == predicted and len(labels) == 1 else say(
-        f"confusions.wrong{runs}", label=called(labels), predicted=called(predicted))
+        f"confusions.wrong{runs}", label=called(labels),
+        predicted=called(predicted) if len(predicted) == 1 else say("confusions.one_of", classes=called(predicted)))
     title.markdown(f"{told} · {count(size, 'image')}")
     clear.button("", key="confusions.close", icon=":material/close:", on_click=choose, args=(None,), type="tertiary",
                  help=say("confusions.back"))
@@ -224,7 +226,7 @@ def draw_changes(workspace: Workspace, found: Common, run: str) -> None:
     if cells:
         draw_cells(workspace, cells, len(rows), "_either")
     about = found.about(rows if cells else rows[:WORST])
-    captions = [f"{row.label} {row.p_label_before:.0%} → {row.p_label_after:.0%}\n" + (
+    captions = [f"{row.p_label_before:.0%} → {row.p_label_after:.0%} · {row.label}\n" + (
         say("confusions.was", name=row.predicted_before) if row.change == FIXED else
         say("confusions.now", name=row.predicted_after)) for row in about.itertuples()]
     own = answers.answers(run)  # a common class may be several of this run's, of which an image can be given only one
@@ -262,8 +264,11 @@ def actions(workspace: Workspace, about: pd.DataFrame) -> list[Action]:
 def draw_exports(workspace: Workspace, found: Answers | Common) -> None:
     with st.popover(say("confusions.export"), width="stretch"):
         st.caption(say("confusions.export_about"))
+        escaped = st.toggle(say("confusions.export_sheet"), key="confusions.export-sheet",
+                            help=say("journal.export_sheet_help"))
+        written = (lambda table: csv_bytes(spreadsheet_safe(table))) if escaped else csv_bytes
         for name, make in found.tables.items():
-            st.download_button(say(f"confusions.export_{name}"), lambda make=make: csv_bytes(make()),  # type: ignore[misc]
+            st.download_button(say(f"confusions.export_{name}"), lambda make=make: written(make()),  # type: ignore[misc]
                                f"{workspace.name}-{name}.csv", "text/csv", key=f"confusions.export-{name}", on_click="ignore",
                                width="stretch")
 

@@ -8,7 +8,7 @@ import shlex
 import pandas as pd
 import streamlit as st
 
-from hai_core import runs
+from hai_core import backbones, runs
 from hai_core.members import config
 from hai_core.workspace import InputError, Workspace
 from pages.ui import compare_view, loaders, needs, options, run_view, state
@@ -51,6 +51,9 @@ def draw_new_run(workspace: Workspace, manifests: pd.DataFrame) -> None:
 def draw_start(workspace: Workspace, argv: list[str], preset: str, changed: list[str], digest: str) -> None:
     try:
         chosen = config.load(preset, changed)
+        for name in chosen.backbones:
+            if not backbones.is_packaged(name):  # timm takes seconds to load
+                backbones.check(name)
     except InputError as problem:
         st.error(text(problem))
         return
@@ -72,8 +75,9 @@ def draw_estimate(found: dict[str, float] | None) -> None:
         return
     told, price = st.columns([2, 1], vertical_alignment="center")
     rate = price.number_input(say("training.price"), min_value=0.0, value=None, step=0.1, format="%g", key="training.price",
-                              placeholder="0.50", help=say("training.price_help"))
-    cost = say("training.cost", cost=f"{rate * found['seconds'] / 3600:,.2f}") if rate else ""
+                              placeholder=say("training.price_none"), help=say("training.price_help"))
+    costs = (rate or 0) * found["seconds"] / 3600
+    cost = say("training.cost", cost=f"{costs:,.2f}" if costs >= 0.01 else "< 0.01") if rate else ""
     told.markdown(say("training.estimate", time=duration(found["seconds"]), rate=f"{found['images_per_second']:,.1f}",
                       wait=f"{found['wait_share']:.0%}") + cost)
 

@@ -122,7 +122,9 @@ def test_a_run_is_registered_under_the_workspaces_name_and_how_to_serve_it_is_sa
     told = capsys.readouterr()
     store = f"sqlite:///{tmp_path / 'w' / 'mlflow.db'}"
     assert json.loads(told.out) == {"name": "w", "version": "1", "uri": "models:/w/1", "store": store}
-    assert f"MLFLOW_TRACKING_URI={store} mlflow models serve --env-manager local -m models:/w/1 " in told.err
+    programs = Path(sys.executable).parent
+    assert (f"PATH={programs}:$PATH MLFLOW_TRACKING_URI={store} {programs / 'mlflow'} models serve --env-manager local "
+            "-m models:/w/1 ") in told.err
     assert "there is no run nothing" in refusal(capsys, "tracking", "register", "-w", "w", "--run", "nothing")
 
 

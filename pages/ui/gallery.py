@@ -185,7 +185,8 @@ def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action,
         st.rerun(scope="app")
     per_page = page_size or st.session_state.get(_SIZE, PAGE_SIZES[0])
     anchor = st.session_state.pop(f"{key}.anchor", None)  # the list is shorter now, and the person stays where they are
-    if anchor and (place := shown.place([anchor])) is not None:
+    seen = int(st.session_state.get(f"{key}.start", 0))
+    if anchor and (place := shown.place([anchor])) is not None and not seen <= place < seen + per_page:
         st.session_state[f"{key}.start"] = place
     brought_back = st.session_state.get(f"{key}.back", ())
     start = int(st.session_state.get(f"{key}.start", 0))

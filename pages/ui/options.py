@@ -55,6 +55,8 @@ def _section_form(section: str, base: Config, key: str) -> dict[str, Any]:
 
 
 def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+    """Without the field's bounds: a value beyond them would be kept from Python, and the last one trained with. The page says
+    what is wrong with it instead."""
     label, help = name.replace("_", " "), field.description
     kinds = _alternatives(field.annotation)
     if typing.get_origin(kinds[0]) is Literal:
@@ -62,14 +64,12 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         return st.segmented_control(label, choices, default=value, key=key, help=help, required=True, wrap=True)
     if kinds[0] is bool:
         return st.toggle(label, value, key=key, help=help)
-    low = next((getattr(m, bound) for m in field.metadata for bound in ("ge", "gt") if hasattr(m, bound)), None)
     if type(None) in kinds:  # only a number input that starts empty can be emptied again
         st.session_state.setdefault(key, value)
         value = None
     if kinds[0] is int:
-        return st.number_input(label, min_value=low, value=value, step=1, key=key, help=help, placeholder=say("options.none"))
-    return st.number_input(label, min_value=None if low is None else float(low), value=value, step=None, format="%g", key=key,
-                           help=help, placeholder=say("options.none"))
+        return st.number_input(label, value=value, step=1, key=key, help=help, placeholder=say("options.none"))
+    return st.number_input(label, value=value, step=None, format="%g", key=key, help=help, placeholder=say("options.none"))
 
 
 def _recipes(field: FieldInfo, value: list[list[str]], key: str) -> list[list[str]]:

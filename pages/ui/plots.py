@@ -5,6 +5,7 @@ Colours are chosen to read on light and on dark backgrounds; all else is left to
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -17,13 +18,15 @@ NO_TOOLS = {"displayModeBar": False}  # in a narrow window the tools would cover
 
 
 def curves(history: pd.DataFrame, value: str, title: str, height: int = 260) -> go.Figure:
-    """`value` over the epochs: a thin line a member, the mean of all thick. `history`: `member`, `epoch`, and the value."""
+    """`value` over the epochs: a thin line a member, the mean of all thick. `history`: `member`, `epoch`, and the value. There
+    is no mean of an epoch that some have not reached: it would change by who is in it."""
     figure, epoch = go.Figure(), say("plots.epoch")
     for name, member in history.groupby("member", sort=False):
         figure.add_scatter(x=member["epoch"], y=member[value], mode="lines", line={"width": 1, "color": GREY}, opacity=0.7,
                            name=plotly(name), showlegend=False,
                            hovertemplate=f"{plotly(name)}<br>{epoch} %{{x}}: %{{y:.4f}}<extra></extra>")
-    mean = history.groupby("epoch")[value].mean()
+    by_epoch = history.groupby("epoch")
+    mean = by_epoch[value].mean()[by_epoch["member"].nunique() == history["member"].nunique()]
     figure.add_scatter(x=mean.index, y=mean, mode="lines", line={"width": 3, "color": BLUE}, showlegend=False,
                        hovertemplate=f"{say('plots.mean')}<br>{epoch} %{{x}}: %{{y:.4f}}<extra></extra>")
     figure.update_layout(height=height, margin=_TITLED, title={"text": title, "font": {"size": 14}},
@@ -39,9 +42,11 @@ def reliability(bins: dict[str, pd.DataFrame], height: int = 320) -> go.Figure:
                        hoverinfo="skip")
     for (name, table), colour in zip(bins.items(), (BLUE, AMBER, GREEN, VIOLET), strict=False):
         used = table[table["images"] > 0]
+        sizes = 3 + 9 * np.sqrt(used["images"] / max(used["images"].max(), 1))  # a bin of few images says little
         figure.add_scatter(x=used["confidence"], y=used["accuracy"], mode="lines+markers",
+                           marker={"color": colour, "size": sizes.tolist(), "opacity": 1},
                            customdata=[count(n, "image") for n in used["images"]],
-                           name=plotly(name), marker={"color": colour, "size": 6}, line={"color": colour, "width": 2},
+                           name=plotly(name), line={"color": colour, "width": 2},
                            hovertemplate=f"{confidence} %{{x:.2f}}, {accuracy} %{{y:.2f}}<br>%{{customdata}}<extra></extra>")
     figure.update_layout(height=height, margin=_TITLED, title={"text": say("plots.reliability"), "font": {"size": 14}},
                          xaxis={"title": {"text": confidence}, "range": [0, 1]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from hai_core.jobs import Job
 from hai_core.workspace import InputError, Workspace
 from pages.ui import state
 from pages.ui.text import count, text
+from pages.ui.toast import Notice
 from pages.ui.words import say, section
 
 REFRESH_SECONDS = 1.0
@@ -33,7 +35,9 @@ def start_button(label: str, workspace: Workspace, argv: Sequence[str], key: str
 def start(workspace: Workspace, argv: Sequence[str]) -> Job | None:
     """Start a job; a refusal is shown above the page."""
     try:
-        return jobs.start(workspace, argv)
+        job = jobs.start(workspace, argv)
+        st.session_state[state.NOTICE] = Notice(say("progress.started"))  # the panel may be out of sight
+        return job
     except InputError as refusal:
         st.session_state[state.PROBLEM] = str(refusal)
         return None
@@ -86,7 +90,7 @@ def show_job(workspace: Workspace, job: Job, key: str) -> None:
     """One job: state, progress with count, rate and time left, command, log, and cancel or resume."""
     with st.container(border=True):
         head, button = st.columns([5, 1], vertical_alignment="center")
-        head.markdown(f"{_ICONS[job.state]} **{say(f'progress.{job.state}')}**{_when(job)}")
+        head.markdown(f"{_ICONS[job.state]} **{say(f'progress.{job.state}')}**{_what(job)}{_when(job)}")
         with button:
             _job_button(workspace, job, key)
         if job.active:
@@ -98,6 +102,15 @@ def show_job(workspace: Workspace, job: Job, key: str) -> None:
         with st.expander(say("progress.log"), expanded=job.state == "failed"):
             st.code(job.command, language=None, wrap_lines=True)
             st.code(job.log() or say("progress.empty_log"), language=None, height=240)
+
+
+def _what(job: Job) -> str:
+    """Which training it is, since several may wait for their turn."""
+    if job.argv[0] != "train" or "--config" not in job.argv:
+        return ""
+    config = Path(job.argv[job.argv.index("--config") + 1])
+    name = config.parent.name if config.name == "config.yaml" else config.name  # of a run, or a preset
+    return f" · {text(name)}" + (f" · {say('progress.trial')}" if "--trial" in job.argv else "")
 
 
 def _job_button(workspace: Workspace, job: Job, key: str) -> None:
@@ -121,8 +134,8 @@ def _bar(job: Job) -> None:
         st.progress(0.0, text=say("progress.starting"))
         return
     done, total = progress["done"], progress["total"]
-    words = [say("progress.bar", task=_task(progress["task"]), done=f"{done:,}",
-                 total=count(total, progress["unit"].removesuffix("s")))]
+    words = [_task(progress["task"]) if not total else say("progress.bar", task=_task(progress["task"]), done=f"{done:,}",
+                                                           total=count(total, progress["unit"].removesuffix("s")))]
     if progress["rate"]:
         words.append(say("progress.rate", n=f"{progress['rate']:,.1f}"))
     if progress["seconds_left"] is not None and done < total:

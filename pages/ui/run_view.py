@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from hai_core import jobs, runs
+from hai_core import jobs, runs, tracking
 from hai_core.runs import Run
 from hai_core.workspace import Workspace
 from pages.ui import loaders
@@ -93,9 +93,12 @@ def draw_serving(workspace: Workspace, name: str) -> None:
     """The run as a version of a model, which MLflow serves."""
     with st.expander(say("training.serve")):
         st.caption(say("training.serve_about"))
-        start_button(say("training.register"), workspace, ["tracking", "register", "-w", str(workspace.root), "--run", name],
-                     key="training.register", primary=False)
-        job_panel(workspace, "tracking register", key="training.register-jobs")
+        argv = ("tracking", "register", "-w", str(workspace.root), "--run", name)
+        start_button(say("training.register"), workspace, argv, key="training.register", primary=False)
+        job_panel(workspace, "tracking register", done=False, key="training.register-jobs")
+        done = [job for job in jobs.list_jobs(workspace) if job.argv == argv and job.state == "done"]
+        if done:
+            st.code(tracking.serving(tracking.Registered(**done[0].result)), language=None, wrap_lines=True)
 
 
 def draw_unfinished(workspace: Workspace, run: Run, row: pd.Series) -> None:
@@ -165,16 +168,16 @@ def ways(plans: list[dict[str, object]]) -> pd.DataFrame:
 
 def draw_members(run: Run) -> None:
     members = pd.DataFrame([asdict(card) for card in run.cards]).dropna(axis=1, how="all")  # frozen features have no rate
+    named = {name: say(f"training.column_{name}") for name in ("recipe", "name", "fold", "n_train", "n_validation")} | {
+        "log_loss": st.column_config.NumberColumn(say("training.log_loss"), format="%.4f", help=say("training.tempered")),
+        "accuracy": st.column_config.NumberColumn(say("training.accuracy"), format="percent"),
+        "temperature": st.column_config.NumberColumn(say("training.temperature"), format="%.3f")}
     with st.expander(say("training.members_of", n=len(members))):
         if len(run.recipes) > 1:
-            st.dataframe(pd.DataFrame(run.recipes), hide_index=True, column_config={
+            st.dataframe(pd.DataFrame(run.recipes), hide_index=True, column_config=named | {
                 "weight": st.column_config.ProgressColumn(say("training.weight"), min_value=0, max_value=1, format="%.3f")})
-        st.dataframe(members, hide_index=True, column_config={
+        st.dataframe(members, hide_index=True, column_config=named | {
             "weight": st.column_config.NumberColumn(say("training.weight"), format="%.4f", help=say("training.weight_help")),
-            "log_loss": st.column_config.NumberColumn(say("training.log_loss"), format="%.4f",
-                                                      help=say("training.tempered")),
-            "accuracy": st.column_config.NumberColumn(say("training.accuracy"), format="percent"),
-            "temperature": st.column_config.NumberColumn(say("training.temperature"), format="%.3f"),
             "seconds": st.column_config.NumberColumn(say("training.seconds"), format="%.1f"),
             "images_per_second": st.column_config.NumberColumn(say("training.rate"), format="%.1f"),
             "wait_share": st.column_config.NumberColumn(say("training.wait_share"), format="percent",

@@ -12,6 +12,11 @@ def test_curves_show_each_member_and_their_mean():
     assert list(figure.data[2].y) == [3.0, 1.5]
 
 
+def test_an_epoch_that_some_members_have_not_reached_has_no_mean():
+    history = pd.DataFrame({"member": ["a", "a", "b"], "epoch": [1, 2, 1], "log_loss": [2.0, 1.0, 4.0]})
+    assert list(curves(history, "log_loss", "Log loss").data[2].x) == [1]
+
+
 def test_reliability_leaves_empty_bins_out():
     bins = pd.DataFrame({"confidence": [0.2, np.nan, 0.9], "accuracy": [0.1, np.nan, 0.8], "images": [10, 0, 30]})
     assert list(reliability({"calibrated": bins}).data[1].x) == [0.2, 0.9]

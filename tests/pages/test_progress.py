@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -103,3 +104,11 @@ def test_every_unit_that_work_is_counted_in_has_words():
     units = set(re.findall(r'track\(.*"([a-z]+)s"\) as', sources))
     assert {"image", "fold", "pair", "epoch"} <= units
     assert {f"count.{unit}" for unit in units} <= set(words.catalogue("en"))
+
+
+@pytest.mark.parametrize(("argv", "told"), [
+    (["train", "--manifest", "M", "--config", "careful", "--wait"], " · careful"), (["find", "noise"], ""),
+    (["train", "--manifest", "M", "--config", "finetune", "--trial"], " · finetune · trial"),
+    (["train", "--manifest", "M", "--config", "W/runs/20261125-quick/config.yaml"], " · 20261125\\-quick")])
+def test_a_training_is_called_by_its_configuration(argv, told):
+    assert progress._what(SimpleNamespace(argv=tuple(argv))) == told
