@@ -700,6 +700,10 @@ class View {
   // The large view shows the image that the next key is for; of two that were compared, there is no next. Whether it has changed.
   follow() {
     const { large } = this;
+    if (large?.open && this.data.mode === "select") {
+      this.selected = new Set([this.focused]); // also where several came back
+      this.mark();
+    }
     if (!large?.open || large.paths.includes(this.focused)) return false;
     if (large.paths.length > 1 || !this.tile(this.focused)) large.close();
     else large.show([this.focused]);
