@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import streamlit as st
 from hai_core.findings import class_tree, map_parts
 from hai_core.findings.map_parts import MapParts
 from hai_core.workspace import Workspace
-from pages.ui import loaders, needs, state
+from pages.ui import fragments, loaders, needs, state
 from pages.ui.choices import relabel
 from pages.ui.colours import COLOURINGS, FOLD, Colouring, by_fold
 from pages.ui.dendrogram import dendrogram, distances, group_table
@@ -164,7 +165,6 @@ def draw_cut(shown: Map) -> None:
                      on_change=lambda: st.session_state.update({DISTANCE: (digest, st.session_state[key])}))
 
 
-@st.fragment
 def draw_classes(workspace: Workspace, shown: Map) -> None:
     """The tree of classes; a fragment, so that moving the line draws neither the map nor the gallery anew."""
     if st.session_state.pop(CHANGED, False):
@@ -200,7 +200,7 @@ def draw_classes(workspace: Workspace, shown: Map) -> None:
 
 
 def draw_below(workspace: Workspace, shown: Map) -> None:
-    views = {"mixed": draw_clusters, "tree": draw_classes}
+    views = {"mixed": draw_clusters, "tree": partial(fragments.draw, draw_classes)}
     view = st.segmented_control(say("clusters.below"), list(views), default="mixed", required=True, key="clusters.below",
                                 label_visibility="collapsed", format_func=lambda name: say(f"clusters.below_{name}"))
     views[view](workspace, shown)

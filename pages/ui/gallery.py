@@ -23,7 +23,7 @@ import streamlit as st
 from hai_core import catalog as catalogs
 from hai_core.records import Decision
 from hai_core.workspace import Workspace
-from pages.ui import loaders, state
+from pages.ui import fragments, loaders, state
 from pages.ui.decide import changing, decide, last_id, undo_last
 from pages.ui.toast import Notice
 from pages.ui.words import say, section
@@ -118,8 +118,8 @@ def gallery(workspace: Workspace, tiles: pd.DataFrame, key: str, actions: Sequen
         st.caption(empty or say("gallery.empty"))
         return None
     st.session_state.pop(f"{key}.decided", None)  # the list is as it is now
-    _paged(workspace, _Shown(tiles, sections, describe, describe_sections), key, tuple(actions), inspector, page_size, size,
-           asked_for, similar)
+    fragments.draw(_paged, workspace, _Shown(tiles, sections, describe, describe_sections), key, tuple(actions), inspector,
+                   page_size, size, asked_for, similar)
     happened: Event | None = st.session_state.pop(f"{key}.event", None)
     return happened
 
@@ -178,7 +178,6 @@ class _Shown:
         return int(found.to_numpy().argmax()) if found.any() else None
 
 
-@st.fragment
 def _paged(workspace: Workspace, shown: _Shown, key: str, actions: tuple[Action, ...], inspector: Callable[[str], None] | None,
            page_size: int | None, size: int, asked_for: int, similar: bool) -> None:
     if st.session_state.pop(f"{key}.changed", False):

@@ -21,7 +21,7 @@ import streamlit as st
 
 from hai_core import catalog as catalogs
 from hai_core.workspace import Workspace
-from pages.ui import loaders
+from pages.ui import fragments, loaders
 from pages.ui.colours import Colouring
 from pages.ui.words import section
 
@@ -95,7 +95,7 @@ def image_map(workspace: Workspace, placed: Placed, colouring: Colouring, key: s
             "words": section("map")}
     with st.container(gap=None):
         _component(key=key, data=data, on_selected_change=lambda: _select(placed, key, on_select))
-        _mail(workspace, placed, key, placed.bits(selected))
+        fragments.draw(_mail, workspace, placed, key, placed.bits(selected))
 
 
 def _select(placed: Placed, key: str, on_select: Callable[[list[str]], None]) -> None:
@@ -107,7 +107,6 @@ def _select(placed: Placed, key: str, on_select: Callable[[list[str]], None]) ->
         on_select(placed.marked(event["rows"]))
 
 
-@st.fragment
 def _mail(workspace: Workspace, placed: Placed, key: str, selected: str) -> None:
     """What changes often: what is selected, and pictures of the points under the pointer.
 

@@ -12,7 +12,7 @@ import streamlit as st
 from hai_core import jobs
 from hai_core.jobs import Job
 from hai_core.workspace import InputError, Workspace
-from pages.ui import state
+from pages.ui import fragments, state
 from pages.ui.text import count, text
 from pages.ui.toast import Notice
 from pages.ui.words import say, section
@@ -57,8 +57,7 @@ def job_panel(workspace: Workspace, kind: str | Sequence[str] = (), *, ended: in
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     active = any(job.active for job in _jobs(workspace, kinds))
-    with st.container():  # always there: panels that come and go would have the browser build what stands below them anew
-        st.fragment(_panel, run_every=REFRESH_SECONDS if active else None)(workspace, kinds, ended, done, active, key)
+    fragments.draw(_panel, workspace, kinds, ended, done, active, key, run_every=REFRESH_SECONDS if active else None)
 
 
 def _jobs(workspace: Workspace, kinds: Sequence[str]) -> list[Job]:

@@ -13,7 +13,7 @@ import streamlit as st
 from hai_core import jobs, runs, tracking
 from hai_core.runs import Run
 from hai_core.workspace import Workspace
-from pages.ui import loaders
+from pages.ui import fragments, loaders
 from pages.ui.plots import NO_TOOLS, curves, reliability
 from pages.ui.progress import duration, job_panel, start_button
 from pages.ui.text import bold, text
@@ -192,7 +192,7 @@ def draw_members(run: Run) -> None:
 def draw_learning(workspace: Workspace) -> None:
     """Curves of the members so far, while a training job runs."""
     if any(job.active and job.argv[:1] == ("train",) for job in jobs.list_jobs(workspace)):
-        st.fragment(_learning, run_every=REFRESH_SECONDS)(workspace)
+        fragments.draw(_learning, workspace, run_every=REFRESH_SECONDS)
 
 
 def _learning(workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from hai_core.workspace import Workspace
-from pages.ui import loaders, state
+from pages.ui import fragments, loaders, state
 
 SECONDS = 3.0
 
@@ -15,8 +15,11 @@ def seen(workspace: Workspace) -> None:
     st.session_state[state.VERSION] = loaders.journal(workspace).version()
 
 
-@st.fragment(run_every=SECONDS)
 def watch(workspace: Workspace) -> None:
     """Draw the page anew when somebody else has written into the journal. What this session writes, it shows itself."""
+    fragments.draw(_look, workspace, run_every=SECONDS)
+
+
+def _look(workspace: Workspace) -> None:
     if loaders.journal(workspace).version() != st.session_state.get(state.VERSION):
         st.rerun(scope="app")
