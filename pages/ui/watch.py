@@ -17,7 +17,8 @@ def seen(workspace: Workspace) -> None:
 
 def watch(workspace: Workspace) -> None:
     """Draw the page anew when somebody else has written into the journal. What this session writes, it shows itself."""
-    fragments.draw(_look, workspace, run_every=SECONDS)
+    with st.container(key="watch"):
+        fragments.draw(_look, workspace, run_every=SECONDS)
 
 
 def _look(workspace: Workspace) -> None:
