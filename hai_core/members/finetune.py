@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from hai_core import backbones, progress
-from hai_core.members import store
+from hai_core.members import randaugment, store
 from hai_core.members.averaging import Averaging
 from hai_core.members.config import Config, FinetuneOptions
 from hai_core.members.fit import HISTORY, Fitted
@@ -173,6 +173,7 @@ class _Training:
         self.weights = class_weights(task.labels[task.train], task.n_classes, self.config.class_balance).to(fabric.device)
         self.labels = torch.from_numpy(task.labels).to(fabric.device)
         self.transform = plain_transform(self.member.data_config)
+        self._fill = [round(255 * mean) for mean in self.member.data_config["mean"]]
         self.augment = _augmentation(self.options, fabric.device)
         self._gpus = fabric.world_size if gpu else 0
         self.step, self.loss, self.seconds, self.waited = 0, 0.0, 0.0, 0.0
@@ -185,8 +186,7 @@ class _Training:
     def timed(self, steps: int) -> Trial:
         """Take so many steps; see `trial`."""
         began, counted = time.monotonic(), 0
-        drawn = training_transform(self.member.data_config, self.options, self.config.mirror)
-        batches = loader(self.task.stored, drawn, self.plan.batches(0), self._gpus)
+        batches = self._batches()
         steps = min(steps, self.plan.steps)
         with progress.track("Trying the first steps", steps, "steps") as bar:
             while self.step < steps:
@@ -202,8 +202,7 @@ class _Training:
 
     def run(self) -> None:
         began = saved = time.monotonic()
-        drawn = training_transform(self.member.data_config, self.options, self.config.mirror)
-        batches = loader(self.task.stored, drawn, self.plan.batches(self.step), self._gpus)
+        batches = self._batches()
         images = len(self.task.train) * self.config.epochs
         before = self.seconds
         with progress.track(f"Fine-tuning with {self.task.name}", images) as bar:
@@ -223,6 +222,12 @@ class _Training:
                 saved = time.monotonic()
         self._finish()
 
+    def _batches(self) -> Iterator[Any]:
+        """From the next step on; see `loader`."""
+        crops = training_transform(self.member.data_config, self.options, self.config.mirror)
+        rounds = randaugment.ROUNDS if self.options.randaugment else 0
+        return loader(self.task.stored, crops, rounds, self.plan.batches(self.step), self._gpus)
+
     # --- a step --------------------------------------------------------------------------------------------------------
 
     def _one_step(self, batches: Iterator[Any]) -> None:
@@ -239,11 +244,11 @@ class _Training:
             if isinstance(self.member.head, AdaFace):
                 self.member.head.share = len(part) / own
             asked = time.monotonic()
-            images, rows = next(batches)
+            images, rows, drawn = next(batches)
             self.waited += time.monotonic() - asked
             seed_all(seed_of(self.task.seed, self.step, number, self.fabric.global_rank))
             with self.fabric.no_backward_sync(self.model, enabled=number < len(parts) - 1):
-                loss = self._loss(images, rows, frozen) * share
+                loss = self._loss(images, rows, drawn, frozen) * share
                 self.fabric.backward(loss * self.fabric.world_size)  # devices' gradients are averaged
             total += loss.detach()
         if self.options.clip_norm is not None:
@@ -256,9 +261,10 @@ class _Training:
         if len(self._recent) == LOOKED_BACK:
             self._look_at_losses()
 
-    def _loss(self, images: Tensor, rows: Tensor, frozen: bool) -> Tensor:
+    def _loss(self, images: Tensor, rows: Tensor, drawn: Tensor, frozen: bool) -> Tensor:
         """Mean loss of a part of a batch, mixed images counting for both their labels."""
         inputs = images.to(self.fabric.device, non_blocking=True)
+        inputs = randaugment.apply(inputs, drawn, self.options.randaugment, self._fill)
         if self.options.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         labels = self.labels[rows.to(self.fabric.device)]

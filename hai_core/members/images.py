@@ -22,6 +22,7 @@ from hai_core.backbones import timm
 from hai_core.embeddings import View
 from hai_core.members.config import FinetuneOptions
 from hai_core.members.data import Rows
+from hai_core.members.randaugment import draw
 from hai_core.resized import Pixels, Resized
 from hai_core.workers import cores
 
@@ -72,35 +73,36 @@ def plain_transform(data_config: dict[str, Any]) -> Transform:
 
 
 def training_transform(data_config: dict[str, Any], options: FinetuneOptions, mirror: bool) -> Transform:
-    """timm's training transform up to, not including, normalisation and erasing: a random crop, mirroring, RandAugment."""
-    strength = f"rand-m{options.randaugment:g}-n2-mstd0.5-inc1" if options.randaugment else None
+    """timm's training transform up to, not including, RandAugment, normalisation and erasing: a random crop, mirroring."""
     transform: Transform = timm().data.create_transform(
         data_config["input_size"], is_training=True, scale=(options.least_scale, 1.0), hflip=0.5 if mirror else 0.0,
-        color_jitter=0.0, auto_augment=strength, interpolation=data_config["interpolation"], mean=data_config["mean"],
-        std=data_config["std"], use_prefetcher=True)
+        color_jitter=0.0, interpolation=data_config["interpolation"], mean=data_config["mean"], std=data_config["std"],
+        use_prefetcher=True)
     return transform
 
 
-class _Drawn(Dataset[tuple[Tensor, int]]):
+class _Drawn(Dataset[tuple[Tensor, int, Tensor]]):
     """Random crops. What is drawn for an image depends on its own seed alone, not on who prepares it, or when."""
 
-    def __init__(self, stored: Resized, transform: Transform) -> None:
-        self._stored, self._transform = stored, transform
+    def __init__(self, stored: Resized, transform: Transform, rounds: int) -> None:
+        self._stored, self._transform, self._rounds = stored, transform, rounds
 
-    def __getitem__(self, asked: tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, asked: tuple[int, int]) -> tuple[Tensor, int, Tensor]:
         row, seed = asked
         seed_all(seed)
-        return torch.as_tensor(self._transform(Image.fromarray(self._stored[row]))), row
+        return torch.as_tensor(self._transform(Image.fromarray(self._stored[row]))), row, draw(self._rounds)
 
 
-def loader(stored: Resized, transform: Transform, batches: Iterable[Sequence[tuple[int, int]]], gpus: int) -> Iterator[Any]:
-    """(images uint8 (B, 3, H, W), rows (B,)) of each batch of (row, seed), in order.
+def loader(stored: Resized, transform: Transform, rounds: int, batches: Iterable[Sequence[tuple[int, int]]], gpus: int
+           ) -> Iterator[Any]:
+    """(images uint8 (B, 3, H, W), rows (B,), what RandAugment is to do to them (B, rounds)) of each batch of (row, seed), in
+    order.
 
     For one of so many `gpus`, other processes prepare them ahead. On a CPU that is what the cores are needed for anyway.
     """
     workers = min(MOST_WORKERS, max(1, cores() // gpus - 1)) if gpus else 0
     ahead = {"prefetch_factor": AHEAD, "multiprocessing_context": "forkserver"} if workers else {}
-    found = DataLoader(_Drawn(stored, transform), batch_sampler=batches, num_workers=workers, pin_memory=gpus > 0,  # type: ignore[arg-type]
+    found = DataLoader(_Drawn(stored, transform, rounds), batch_sampler=batches, num_workers=workers, pin_memory=gpus > 0,  # type: ignore[arg-type]
                        worker_init_fn=_alone, **ahead)  # type: ignore[arg-type]
     return iter(found)
 

@@ -178,8 +178,8 @@ def test_logits_that_are_no_numbers_stop_with_a_sentence(task, monkeypatch):
 
 def test_a_trial_takes_some_steps_of_the_whole_network_and_keeps_nothing(task, monkeypatch):
     frozen, step = [], finetune._Training._loss
-    monkeypatch.setattr(finetune._Training, "_loss", lambda self, images, rows, asleep: (
-        frozen.append(asleep), step(self, images, rows, asleep))[1])
+    monkeypatch.setattr(finetune._Training, "_loss", lambda self, *batch: (
+        frozen.append(batch[-1]), step(self, *batch))[1])
     made = task(epochs=10, finetune={"frozen_epochs": 1, "devices": 1})
     found = finetune.trial(made, steps=5)
     assert frozen == [False] * (5 + finetune.WARM)
