@@ -84,12 +84,12 @@ def synthetic(task: Task, arguments: argparse.Namespace) -> float:
     training = finetune._Training(fabric, task, resume=False)
     rows = torch.from_numpy(task.train[:arguments.batch])
     images = torch.randint(0, 255, (len(rows), 3, arguments.size, arguments.size), dtype=torch.uint8).to(fabric.device)
-    rows = rows.to(fabric.device)
+    rows, untouched = rows.to(fabric.device), torch.empty(len(rows), 0)
     for step in range(arguments.steps + finetune.WARM):
         if step == finetune.WARM:
             began = _now()
         training.member.learning(False, False)
-        fabric.backward(training._loss(images, rows, False))
+        fabric.backward(training._loss(images, rows, untouched, False))
         training.optimizer.step()
         training.optimizer.zero_grad(set_to_none=True)
     return arguments.steps * len(rows) / (_now() - began)
