@@ -14,7 +14,7 @@ from hai_core.workspace import InputError, Workspace
 from pages.ui import compare_view, loaders, needs, options, run_view, state
 from pages.ui.progress import ago, duration, job_panel, start_button
 from pages.ui.text import count, text
-from pages.ui.words import say
+from pages.ui.words import in_own_words, say
 
 CHOSEN = "training.run"  # str: id of the run that is shown; None for the newest
 
@@ -34,7 +34,7 @@ def draw_new_run(workspace: Workspace, manifests: pd.DataFrame) -> None:
         preset = st.segmented_control(say("training.preset"), list(presets), default="default", required=True,
                                       key="training.preset", wrap=True)
         about, _, details = unwrapped(presets[preset].about).partition("\n")
-        st.caption(text(about))
+        st.caption(text(in_own_words(f"preset_about.{preset}", about)))
     base = config.load(preset)
     with right:
         changed = options.overrides(base, options.form(base, f"training.{preset}"))

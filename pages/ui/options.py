@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from hai_core.members.config import OPTIONS, Config
-from pages.ui.words import say
+from pages.ui.words import in_own_words, say
 
 MAIN = ("recipes", "head", "loss", "epochs", "folds")  # shown at once; the others are folded away
 HIDDEN = ("name", "mode")
@@ -50,14 +50,14 @@ def _section_form(section: str, base: Config, key: str) -> dict[str, Any]:
     values = {}
     for i, (name, field) in enumerate(model.model_fields.items()):
         with columns[i % 2]:
-            values[name] = _widget(name, field, getattr(given, name), f"{key}.{section}.{name}")
+            values[name] = _widget(f"{section}.{name}", field, getattr(given, name), f"{key}.{section}.{name}")
     return values
 
 
 def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     """Without the field's bounds: a value beyond them would be kept from Python, and the last one trained with. The page says
     what is wrong with it instead."""
-    label, help = name.replace("_", " "), field.description
+    label, help = name.rpartition(".")[2].replace("_", " "), in_own_words(f"option_help.{name}", field.description or "")
     kinds = _alternatives(field.annotation)
     if typing.get_origin(kinds[0]) is Literal:
         choices = list(typing.get_args(kinds[0]))
@@ -74,7 +74,7 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
 
 def _recipes(field: FieldInfo, value: list[list[str]], key: str) -> list[list[str]]:
     lines = st.text_area("recipes", "\n".join(" + ".join(recipe) for recipe in value), key=key, height=68,
-                         help=f"{say('options.recipes')} {field.description}")
+                         help=f"{say('options.recipes')} {in_own_words('option_help.recipes', field.description or '')}")
     return [[name.strip() for name in line.split("+") if name.strip()] for line in lines.splitlines() if line.strip()]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from hai_core.findings import keep, quality
+from hai_core.members.config import OPTIONS, Config, presets
 from hai_core.workspace import repository_root
 from pages.ui import words
 
@@ -30,10 +31,20 @@ def sources() -> str:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_catalogue_has_the_same_keys_and_gaps(language):
     english, other = words.catalogue("en"), words.catalogue(language)
-    assert set(other) == set(english)
+    own = {key for key in other if key.startswith(("option_help.", "preset_about."))}
+    assert set(other) - own == set(english)
     different = {key for key in english if gaps(english[key]) != gaps(other[key])}
     assert not different
     assert not [key for key, sentence in other.items() if not sentence.strip()]
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "en"])
+def test_options_and_presets_are_told_of_in_every_language(language):
+    told = words.catalogue(language)
+    options = {name for name in Config.model_fields if name not in OPTIONS}
+    options |= {f"{section}.{name}" for section, model in OPTIONS.items() for name in model.model_fields}
+    assert {key for key in told if key.startswith("option_help.")} == {f"option_help.{name}" for name in options}
+    assert {key for key in told if key.startswith("preset_about.")} == {f"preset_about.{one.name}" for one in presets()}
 
 
 def test_every_key_that_is_said_exists():

@@ -2,7 +2,8 @@
 
 A catalogue maps section -> key -> sentence with `{named}` gaps. Names that people chose (files, classes) fill gaps, and are
 escaped by the caller for where they go (`pages.ui.text`). What `hai_core` says (errors, logs) is English; of the reasons in its
-findings the section `reasons` has each sentence, in English as `hai_core` writes it.
+findings the section `reasons` has each sentence, in English as `hai_core` writes it, and what it says of training options and
+presets stands in the sections `option_help` and `preset_about` of the other languages.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def say(key: str, **values: Any) -> str:
     """The sentence `section.key`, its gaps filled with `values`. An unknown key is a bug and raises KeyError."""
     sentence = catalogue(language())[key]
     return sentence.format(**values) if values else sentence
+
+
+def in_own_words(key: str, english: str) -> str:
+    """What `hai_core` says in English, here called `section.key`, in the person's language."""
+    return english if language() == "en" else catalogue(language())[key]
 
 
 def section(name: str) -> dict[str, str]:
