@@ -33,7 +33,7 @@ def draw_new_run(workspace: Workspace, manifests: pd.DataFrame) -> None:
         manifest = st.selectbox(say("training.manifest"), list(names), format_func=names.__getitem__, key="training.manifest")
         preset = st.segmented_control(say("training.preset"), list(presets), default="default", required=True,
                                       key="training.preset", wrap=True)
-        about, _, details = unwrapped(presets[preset].about).partition("\n")
+        about, _, details = unwrapped(presets[preset].about.replace("`", "")).partition("\n")
         st.caption(text(in_own_words(f"preset_about.{preset}", about)))
     base = config.load(preset)
     with right:
@@ -102,6 +102,20 @@ def draw_runs(workspace: Workspace, table: pd.DataFrame) -> None:
                  selection_mode="single-row", column_config=run_view.columns(),
                  selection_default={"selection": {"rows": [at] if chosen in ids else [], "columns": [], "cells": []}})
     run_view.draw(workspace, table.iloc[at])
+    draw_comparison(table, at)
+
+
+def draw_comparison(table: pd.DataFrame, at: int) -> None:
+    """One click to what has changed since an earlier run: the same training on another manifest, else the one before it."""
+    run, earlier = table.iloc[at], table.iloc[at + 1:]
+    earlier = earlier[earlier["state"] == runs.FINISHED]
+    if run["state"] != runs.FINISHED or earlier.empty:
+        return
+    same = earlier[(earlier["name"] == run["name"]) & (earlier["manifest"] != run["manifest"])]
+    other = (same if len(same) else earlier).iloc[0]
+    chosen = {"training.view": "two", compare_view.BEFORE: other["path"], compare_view.AFTER: run["path"]}
+    st.button(say("training.compare", name=f"{text(other['name'])} · {other['id']}"), key="training.compare",
+              icon=":material/compare_arrows:", on_click=lambda: st.session_state.update(chosen))
 
 
 def _choose(key: str, ids: list[str]) -> None:

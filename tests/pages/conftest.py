@@ -15,6 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from hai_core import __version__, backbones, catalog, manifest, runs
+from hai_core.manifest import Manifest
 from hai_core.members import config
 from hai_core.workspace import Workspace, repository_root
 
@@ -102,11 +103,11 @@ def trained(workspace, build, monkeypatch):
 
 @pytest.fixture
 def more_runs(trained, workspace):
-    """Function (*overrides) -> another run on the same manifest."""
+    """Function (*overrides) -> another run, on the same manifest where no other is given."""
 
-    def train(*overrides: str) -> runs.Run:
+    def train(*overrides: str, manifest: Manifest = trained.manifest) -> runs.Run:
         values = yaml.safe_load((trained.path / "config.yaml").read_text("utf-8"))
-        return runs.train(trained.manifest, config.from_values(values, overrides), images=workspace.images, runs=workspace.runs,
+        return runs.train(manifest, config.from_values(values, overrides), images=workspace.images, runs=workspace.runs,
                           command="test")
 
     return train

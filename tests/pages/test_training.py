@@ -245,3 +245,16 @@ def test_why_mlflows_pages_did_not_start_is_shown(open_page, trained, workspace)
             id=folder.name, workspace=workspace.id, host="here", argv='["tracking", "ui"]', pid=0, created=0.0,
             started="2026-01-01T00:00:00+00:00"))
     assert "MLflow is not available" in words(open_page("training"))
+
+
+def test_one_click_compares_a_run_with_the_same_training_before_the_decisions(open_page, workspace, trained, more_runs, build):
+    assert not any(button.key == "training.compare" for button in open_page("training").button)
+    images = catalog.load(workspace)
+    Journal(workspace).append([Decision("exclude", path=images["path"][0])], images, author="t")
+    manifest, _ = build()
+    newest = [more_runs(f"epochs={epochs}", manifest=manifest) for epochs in (3, 5)][-1]
+    page = open_page("training")
+    page.button(key="training.compare").click().run()
+    assert not page.exception
+    chosen = [page.selectbox(key=f"compare.{side}").value for side in ("before", "after")]
+    assert chosen == [str(trained.path), str(newest.path)]
