@@ -225,7 +225,10 @@ def draw_changes(workspace: Workspace, found: Common, run: str) -> None:
         rows = found.rows([RIGHT], *within)
     if cells:
         draw_cells(workspace, cells, len(rows), "_either")
-    about = found.about(rows if cells else rows[:WORST])
+    elif len(rows) > WORST:
+        st.caption(say("confusions.first_of", n=WORST, total=count(len(rows), "image")))
+        rows = rows[:WORST]
+    about = found.about(rows)
     captions = [f"{row.p_label_before:.0%} → {row.p_label_after:.0%} · {row.label}\n" + (
         say("confusions.was", name=row.predicted_before) if row.change == FIXED else
         say("confusions.now", name=row.predicted_after)) for row in about.itertuples()]
