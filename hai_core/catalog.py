@@ -25,11 +25,11 @@ from hai_core.catalog_store import Store, thumbnails
 from hai_core.pixels import UnreadableImage, decode, open_image
 from hai_core.records import OK, UNREADABLE, ImageRecord, columns
 from hai_core.taxonomy import class_name, normalize
-from hai_core.tree import locate
+from hai_core.tree import locate, located
 from hai_core.workspace import InputError, Workspace, cache_root, digest, lock, read_table
 
-__all__ = ["IndexReport", "UnreadableImage", "decode", "folder_store", "index", "load", "locate", "open_image", "relink",
-           "scan", "snapshot_digest", "thumbnails"]
+__all__ = ["IndexReport", "UnreadableImage", "decode", "folder_store", "index", "load", "locate", "located", "open_image",
+           "relink", "scan", "snapshot_digest", "thumbnails"]
 
 COLUMNS = columns(ImageRecord)
 BATCH = 256  # outcomes written in one transaction: at most this much is lost when a run is killed

@@ -22,7 +22,7 @@ import pandas as pd
 from PIL import Image
 
 from hai_core import progress, workers
-from hai_core.catalog import locate
+from hai_core.catalog import located
 from hai_core.pixels import UnreadableImage, decode, open_image, read_bytes
 from hai_core.workspace import InputError, cache_root, lock
 
@@ -77,11 +77,10 @@ def ensure(images: Path, table: pd.DataFrame, side: int) -> pd.DataFrame:
     folder(side).mkdir(parents=True, exist_ok=True)
     with lock(folder(side) / "lock", None), closing(_open_index(folder(side) / "index.sqlite")) as db:
         known = {sha for (sha,) in db.execute("SELECT sha256 FROM places")}
-        missing = table[~table["sha256"].isin(list(known))].drop_duplicates("sha256")
-        places = locate(images, missing["path"].tolist())
-        reasons = {sha: f"not found under {images}"
-                   for sha, place in zip(missing["sha256"], places, strict=True) if place is None}
-        found = [(str(place), str(sha)) for place, sha in zip(places, missing["sha256"], strict=True) if place is not None]
+        missing = located(images, table[~table["sha256"].isin(list(known))])
+        gone = missing["place"].isna()
+        reasons = dict.fromkeys(missing.loc[gone, "sha256"], f"not found under {images}")
+        found = [(str(place), str(sha)) for place, sha in zip(missing["place"][~gone], missing["sha256"][~gone], strict=True)]
         if found:
             _announce(found, side)
             reasons |= _build(db, found, side)

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 PREFIX = "p:"  # of the probability columns in oof.parquet, so that a class called `path` or `label` does no harm
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 LISTED = ("id", "state", "name", "started", "seconds", "log_loss", "accuracy", "top5", "ece", "log_loss_in_sample",
-          "holdout_log_loss", "holdout_accuracy", "members", "images", "classes", "manifest", "error", "path")
+          "holdout_log_loss", "holdout_accuracy", "members", "images", "classes", "manifest", "config", "error", "path")
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,8 @@ def _row(run: Run) -> dict[str, Any]:
         state, error, name, members = FAILED, str(problem), run.id, 0
     return {"id": run.id, "state": state, "name": name, "started": pd.Timestamp(run.info["started"]),
             "seconds": run.info["seconds"], "members": members, "images": run.info["images"],
-            "classes": len(run.classes), "manifest": run.info["manifest"], "error": error, "path": str(run.path),
+            "classes": len(run.classes), "manifest": run.info["manifest"], "config": run.info["config"], "error": error,
+            "path": str(run.path),
             **{name: figures.get(name, np.nan) for name in LISTED if name not in run.info and name in figures}}
 
 

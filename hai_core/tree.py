@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hai_core.taxonomy import normalize
@@ -150,6 +151,13 @@ def locate(images: Path, paths: Sequence[str]) -> list[Path | None]:
     """Where each path (relative, NFC) is on disk, however the file name is composed there; None when it is not there."""
     names: dict[Path, dict[str, str]] = {}
     return [_locate(images, path, names) for path in paths]
+
+
+def located(images: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """One row of `table` (columns path, sha256) for each content, with the `place` of its file: the first path that is there,
+    else the first one, whose place is None."""
+    placed = table.assign(place=np.array([*locate(images, table["path"].tolist()), None], dtype=object)[:-1])
+    return placed.iloc[placed["place"].isna().argsort(kind="stable")].drop_duplicates("sha256")
 
 
 def _locate(images: Path, path: str, names: dict[Path, dict[str, str]]) -> Path | None:

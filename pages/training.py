@@ -111,7 +111,7 @@ def draw_comparison(table: pd.DataFrame, at: int) -> None:
     earlier = earlier[earlier["state"] == runs.FINISHED]
     if run["state"] != runs.FINISHED or earlier.empty:
         return
-    same = earlier[(earlier["name"] == run["name"]) & (earlier["manifest"] != run["manifest"])]
+    same = earlier[(earlier["config"] == run["config"]) & (earlier["manifest"] != run["manifest"])]
     other = (same if len(same) else earlier).iloc[0]
     chosen = {"training.view": "two", compare_view.BEFORE: other["path"], compare_view.AFTER: run["path"]}
     st.button(say("training.compare", name=f"{text(other['name'])} · {other['id']}"), key="training.compare",

@@ -86,3 +86,11 @@ def test_without_room_nothing_is_written(table, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"where only 0\.5 GiB are free; make room"):
         resized.ensure(tmp_path / "images", table, 30)
     assert not list(resized.folder(30).glob("*.bin"))
+
+
+def test_an_image_whose_first_file_is_gone_is_taken_from_its_copy(table, tmp_path):
+    shutil.copy(tmp_path / "images" / "small.png", tmp_path / "images" / "copy.png")
+    (tmp_path / "images" / "small.png").unlink()
+    both = pd.concat([table[2:], table[2:].assign(path="copy.png")])
+    assert resized.ensure(tmp_path / "images", both, 30).empty
+    assert len(resized.open_(both["sha256"].tolist(), 30)) == 2

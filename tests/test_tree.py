@@ -2,9 +2,10 @@ import os
 import unicodedata
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from hai_core.tree import COLUMNS, list_images, locate
+from hai_core.tree import COLUMNS, list_images, locate, located
 from hai_core.workspace import InputError
 
 NFC = "현대 그랜저.jpg"
@@ -133,3 +134,12 @@ def test_listed_files_count_whatever_their_suffix(tmp_path: Path) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no folder"):
         list_images(tmp_path / "none")
+
+
+def test_of_files_with_the_same_content_the_first_that_is_there_is_taken(tmp_path):
+    (tmp_path / "b.jpg").write_bytes(b"")
+    (tmp_path / "c.jpg").write_bytes(b"")
+    table = pd.DataFrame({"path": ["gone.jpg", "b.jpg", "c.jpg", "lost.jpg"], "sha256": ["1", "1", "1", "2"]})
+    found = located(tmp_path, table).set_index("sha256")["place"]
+    assert found.to_dict() == {"1": tmp_path / "b.jpg", "2": None}
+    assert located(tmp_path, table[:0]).empty

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hai_core import backbones, embeddings, resized
-from hai_core.catalog import locate
+from hai_core.catalog import located
 from hai_core.embeddings import View
 from hai_core.members.config import Config
 from hai_core.members.data import Array, side_by_side
@@ -67,12 +67,11 @@ def _ensure_features(images: Path, table: pd.DataFrame, names: Iterable[str], vi
     reasons: dict[str, str] = {}
     for backbone in names:
         for view in views:
-            missing = table[~embeddings.have(table["sha256"].tolist(), backbone, view=view)].drop_duplicates("sha256")
-            places = locate(images, missing["path"].tolist())
-            here = np.array([place is not None for place in places], dtype=bool)
-            reasons |= dict.fromkeys(missing.loc[~here, "sha256"], f"not found under {images}")
-            files = [str(place.relative_to(images)) for place in places if place is not None]
-            found = missing[here].assign(file=files)
+            missing = located(images, table[~embeddings.have(table["sha256"].tolist(), backbone, view=view)])
+            gone = missing["place"].isna()
+            reasons |= dict.fromkeys(missing.loc[gone, "sha256"], f"not found under {images}")
+            found = missing[~gone]
+            found = found.assign(file=[str(place.relative_to(images)) for place in found["place"]])
             report = embeddings.embed(images, found, backbone, view=view)
             hashes = dict(zip(found["file"], found["sha256"], strict=True))
             reasons |= {hashes[file]: reason for file, reason in report.failed}

@@ -27,7 +27,7 @@ from hai_core.ensemble.outcome import Outcome, member_weights, outcome, scores
 from hai_core.ensemble.predict import Voter, view_logits
 from hai_core.manifest import TRAIN, Manifest
 from hai_core.members import folds, store
-from hai_core.members.config import Config, recipe_name
+from hai_core.members.config import Config, member_name, recipe_name
 from hai_core.members.data import FrozenData
 from hai_core.members.fit import HISTORY
 from hai_core.members.frozen import fit_member
@@ -108,6 +108,8 @@ def _fine_tune(folder: Path, prepared: Prepared, config: Config, finished: Calla
         if store.fields_of(folder, task.name) is None:
             fit_member(task)
             finished()
+        else:
+            task.tidy()  # of one that was killed when it had just been saved
 
 
 def _tasks(folder: Path, prepared: Prepared, config: Config) -> Iterator[Task]:
@@ -212,7 +214,7 @@ def _out_of_fold(run: Path, prepared: Prepared, config: Config) -> tuple[npt.NDA
     for number, recipe in enumerate(config.recipes):
         views = features.of_recipe(config, prepared.train["sha256"].tolist(), recipe, prepared.views)
         for fold in range(config.folds):
-            member = store.load(run / "members", f"{recipe_name(recipe)}-fold{fold}", config, len(prepared.classes))
+            member = store.load(run / "members", member_name(recipe, fold), config, len(prepared.classes))
             here = prepared.folds == fold
             seen = [view_logits(member, view[here]) for view in views]
             answers[number, here], one_view[number, here] = np.mean(seen, axis=0), seen[0]

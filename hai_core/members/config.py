@@ -84,8 +84,8 @@ class FinetuneOptions(_Section):
     least_scale: float = Field(
         default=0.35, gt=0, le=1,
         description="Smallest share of an image's area that a random crop shows.")
-    randaugment: int = Field(default=0, ge=0, le=10, description="Strength of RandAugment (two random changes of colour or "
-                                                                   "shape). 0: none.")
+    randaugment: int = Field(default=0, ge=0, le=10, description="Strength of RandAugment (up to two random changes of "
+                                                                   "colour or shape). 0: none.")
     random_erasing: float = Field(default=0.0, ge=0, le=1, description="Share of the images of which a rectangle is blanked.")
     mixup: float = Field(
         default=0.0, ge=0,
@@ -222,7 +222,7 @@ class Config(_Section):
     @property
     def members(self) -> list[tuple[str, list[str], int]]:
         """(member name, recipe, fold) of everything that will be trained."""
-        return [(f"{recipe_name(recipe)}-fold{fold}", recipe, fold) for recipe in self.recipes for fold in range(self.folds)]
+        return [(member_name(recipe, fold), recipe, fold) for recipe in self.recipes for fold in range(self.folds)]
 
     @property
     def digest(self) -> str:
@@ -262,6 +262,13 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def recipe_name(recipe: Sequence[str]) -> str:
     """Backbones joined by '+': the recipe's name in files and tables."""
     return "+".join(recipe)
+
+
+def member_name(recipe: Sequence[str], fold: int) -> str:
+    """What a member, and its files, are called. A backbone with weights from a file (`NAME=FILE`) has a path in its name."""
+    name = recipe_name(recipe)
+    plain = re.sub(r"[^\w.+=-]+", "_", name)
+    return f"{name if plain == name else f'{plain[-80:]}-{digest(name)[:8]}'}-fold{fold}"
 
 
 def presets() -> list[Preset]:

@@ -135,7 +135,7 @@ def _told_to_change(task: Task, device: torch.device) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(task, device) from error
     except RuntimeError as error:  # torch has no type for these
-        if "DataLoader worker" in str(error):
+        if "DataLoader worker (pid" in str(error) or "shared memory" in str(error):  # else an error in what a worker does
             raise InputError("a process that prepares images ended unexpectedly; where memory shared between processes is "
                              "small, as in a container, give it more (docker run --shm-size=8g)") from error
         if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
@@ -145,11 +145,12 @@ def _told_to_change(task: Task, device: torch.device) -> Iterator[None]:
 
 def _out_of_memory(task: Task, device: torch.device) -> InputError:
     options = task.options
-    return InputError(
-        f"{device} ran out of memory at batch_size {task.config.batch_size} in {options.accumulation} part(s); set "
-        f"finetune.accumulation={2 * options.accumulation} (the same batch in more parts)"
-        + ("" if options.gradient_checkpointing else " or turn finetune.gradient_checkpointing on")
-        + ", and the training goes on from its members and checkpoint so far; or lower batch_size, which is another training")
+    parts = 2 * options.accumulation
+    ways = [f"set finetune.accumulation={parts} (the same batch in more parts)"] if parts <= task.config.batch_size else []
+    ways += [] if options.gradient_checkpointing else ["turn finetune.gradient_checkpointing on"]
+    same = f"{' or '.join(ways)}, and the training goes on from its members and checkpoint so far; or " if ways else ""
+    return InputError(f"{device} ran out of memory at batch_size {task.config.batch_size} in {options.accumulation} part(s); "
+                      f"{same}lower batch_size, which is another training")
 
 
 class _Training:
@@ -267,7 +268,7 @@ class _Training:
         inputs = randaugment.apply(inputs, drawn, self.options.randaugment, self._fill)
         if self.options.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        labels = self.labels[rows.to(self.fabric.device)]
+        labels = self.labels[rows.to(self.fabric.device, non_blocking=True)]
         inputs, share = self.augment(self.member.normalized(inputs))
         loss_of = LOSSES[self.config.loss]
         if share == 1:
@@ -319,6 +320,7 @@ class _Training:
             self.best = {"epoch": epoch, "log_loss": found, "accuracy": right, "weights": weights}
 
     def _refreshing(self) -> Iterator[Tensor]:
+        seed_all(self.task.seed)  # where layers drop at random, the statistics that ship are those that were validated
         rows = np.random.default_rng(self.task.seed).permutation(self.task.train)[:REFRESHED]
         rows = rows[:len(rows) - (len(rows) % BATCH == 1)]  # of one image there are no statistics
         for images in ImageView(self.task.stored, rows, self.transform, "center").batches():
@@ -328,7 +330,10 @@ class _Training:
         """Logits (V, K) of the validation images, each device computing its share."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
         view = ImageView(self.task.stored, self.task.validation[rank::world], self.transform, "center")
-        own = over(model, view, model)
+        if world > 1:
+            for buffer in model.buffers():  # without SyncBatchNorm (on a CPU) each has its own statistics; the first one's ship
+                torch.distributed.broadcast(buffer, 0)
+        own = over(model, view, model) if len(view) else np.empty((0, self.task.n_classes), np.float32)
         if world == 1:
             return own
         shares: list[Any] = [None] * world
@@ -389,8 +394,7 @@ class _Training:
                    in_features=self.member.head_width, n_train=len(self.task.train), n_validation=len(self.task.validation),
                    images_per_second=round(done / self.seconds, 2), wait_share=round(self.waited / self.seconds, 4),
                    device=str(self.fabric.device), devices=self.fabric.world_size)
-        for file in (self.task.checkpoint, self.task.learning):
-            file.unlink(missing_ok=True)
+        self.task.tidy()
 
 
 def _groups(member: FinetunedMember, config: Config) -> list[dict[str, Any]]:

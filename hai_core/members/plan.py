@@ -48,6 +48,11 @@ class Task:
         """The history so far, for those who watch."""
         return self.folder / f"{self.name}.learning.json"
 
+    def tidy(self) -> None:
+        """Remove what only an unfinished member needs."""
+        for file in (self.checkpoint, self.learning):
+            file.unlink(missing_ok=True)
+
 
 class Plan:
     """Which images each step takes: every epoch a new order of all, cut into batches as even as can be."""

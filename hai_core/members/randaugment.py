@@ -1,9 +1,10 @@
 """RandAugment (Cubuk et al., CVPR Workshops 2020) on whole batches, on the device that they are on.
 
 The changes are those of timm's `rand-mM-n2-inc1`: two rounds, in each of which an image undergoes, with even chance, one of 15
-changes, all of one strength as in the paper. timm applies them to one PIL image at a time, which is work for many CPU cores,
-and torchvision's own RandAugment draws once for a batch. Here what befalls an image is drawn beforehand, from the image's own
-seed, and the images of a batch that undergo the same are changed together, by torchvision's functions.
+changes, all of one strength as in the paper; what is moved is interpolated bilinearly. timm applies them to one PIL image at a
+time, which is work for many CPU cores, and torchvision's own RandAugment draws once for a batch. Here what befalls an image is
+drawn beforehand, from the image's own seed, and the images of a batch that undergo the same are changed together, by
+torchvision's functions.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def draw(rounds: int = ROUNDS) -> Tensor:
 
 
 def apply(images: Tensor, drawn: Tensor, strength: float, colour: Sequence[float]) -> Tensor:
-    """Images (B, 3, H, W) of 8 bits, each changed as was `drawn` (B, rounds), which is on the CPU. `strength`: 0 .. 10."""
+    """Images (B, 3, H, W) of 8 bits, each changed as was `drawn` (B, rounds), which is on the CPU. `strength`: 1 .. 10."""
     for codes in drawn.unbind(1):
         order = codes.argsort(stable=True)
         kinds, counts = torch.unique(codes, return_counts=True)

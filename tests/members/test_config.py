@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from hai_core.members import config
-from hai_core.members.config import Config
+from hai_core.members.config import Config, member_name
 from hai_core.workspace import InputError
 
 FINETUNE = ["recipes=[[tf_efficientnet_lite0]]", "mode=finetune"]
@@ -136,3 +136,11 @@ def test_members_are_recipes_times_folds():
 def test_configurations_need_no_torch():
     script = "import sys, hai_core.members.config; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_weights_from_a_file_give_members_names_without_a_folder():
+    assert member_name(["tf_efficientnet_lite0", "convnext.fb_in22k"], 2) == "tf_efficientnet_lite0+convnext.fb_in22k-fold2"
+    files = ("../w.safetensors", "../../w.safetensors", "/가 나/w.safetensors")
+    names = {member_name([f"test_vit={file}"], 0) for file in files}
+    assert len(names) == len(files)
+    assert all("/" not in name and name.endswith("-fold0") for name in names)

@@ -210,6 +210,26 @@ def test_when_memory_runs_out_the_way_out_is_told_and_the_checkpoint_kept(task, 
     assert torch.load(made.checkpoint, weights_only=True)["step"] == 3
 
 
+def test_more_parts_are_not_advised_where_they_would_be_refused(task):
+    made = task(batch_size=4, finetune={"accumulation": 4})
+    told = str(finetune._out_of_memory(made, torch.device("cpu")))
+    assert "accumulation" not in told
+    assert "turn finetune.gradient_checkpointing on, and the training goes on" in told
+    made = task(batch_size=4, finetune={"accumulation": 4, "gradient_checkpointing": True})
+    told = str(finetune._out_of_memory(made, torch.device("cpu")))
+    assert told.endswith("in 4 part(s); lower batch_size, which is another training")
+
+
+@pytest.mark.parametrize(("error", "kind"), [
+    ("DataLoader worker (pid 7) is killed by signal: Bus error.", InputError),
+    ("Caught RuntimeError in DataLoader worker process 0.\nunable to open shared memory object </x>", InputError),
+    ("Caught RuntimeError in DataLoader worker process 0.\nsizes differ", RuntimeError)])
+def test_only_where_shared_memory_is_small_more_of_it_is_advised(task, error, kind):
+    with pytest.raises(kind, match="shm-size" if kind is InputError else "sizes differ"):  # noqa: SIM117
+        with finetune._told_to_change(task(), torch.device("cpu")):
+            raise RuntimeError(error)
+
+
 def test_when_the_disk_is_full_the_last_checkpoint_is_kept(task, monkeypatch):
     made = task(finetune={"checkpoint_minutes": 1e-9})
     write, written = finetune.write_atomic, []
@@ -275,6 +295,28 @@ def test_the_learning_rate_is_that_of_timms_schedule(warmup):
     assert learning_rate(12, 20, warmup, "constant") == 1
 
 
+def test_processes_that_prepare_images_draw_what_this_one_draws(photos, task):
+    made = task(finetune={"randaugment": 5})
+    crops = images.training_transform({"input_size": (3, SIDE, SIDE), "interpolation": "bicubic", "mean": (0.5,) * 3,
+                                       "std": (0.5,) * 3}, made.options, True)
+    batches = list(itertools.islice(Plan(made).batches(0), 2))
+    here, there = (list(images.loader(made.stored, crops, 2, iter(batches), gpus)) for gpus in (0, 1))
+    for one, other in zip(here, there, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert here[0][2].shape == (len(batches[0]), 2)
+
+
+def test_statistics_that_layers_dropped_at_random_have_moved_are_those_that_were_validated(task):
+    made = task(epochs=2, swa_start=0.5, finetune={"neck": 8})
+    training = finetune._fabric(made.options).launch(lambda fabric: finetune._Training(fabric, made))
+    training.member.backbone = nn.Sequential(training.member.backbone, nn.Dropout(0.5))
+    training.averaging._model = training.member
+    training.averaging.epoch_done(1)
+    shipped = [{name: tensor.clone() for name, tensor in training.averaging.shipped(training._refreshing).state_dict().items()}
+               for _ in "12"]
+    assert all(torch.equal(tensor, shipped[1][name]) for name, tensor in shipped[0].items())
+
+
 def test_each_step_has_the_rate_of_its_number(task, monkeypatch):
     rates, step = [], finetune._Training._one_step
     monkeypatch.setattr(finetune._Training, "_one_step", lambda self, batches: (
@@ -333,10 +375,26 @@ def test_two_processes_freeze_average_and_save_within_an_epoch_without_waiting_f
                               "checkpoint_minutes": 1e-9}})
     labels = np.arange(len(table)) % 3
     made = Task(tmp_path, "m", config, "tf_efficientnet_lite0", 0, 1, stored, labels, table["path"].to_numpy(object),
-                np.arange(24), np.arange(24, 36), 3)
+                np.arange(24), np.arange(24, 25), 3)  # one process has no image to validate
     fit_member(made)
     assert fields(made)["history"]["epoch"] == [1, 2]
     assert fields(made)["devices"] == 2
+
+
+@pytest.mark.timeout(240)
+def test_of_two_processes_with_statistics_of_their_own_those_that_ship_are_validated(photos, tmp_path):
+    table, stored = photos
+    config = from_values({"mode": "finetune", "recipes": [["tf_efficientnet_lite0"]], "epochs": 1, "batch_size": 8,
+                          "learning_rate": 1e-2, "swa_start": None, "finetune": {
+                              "devices": 2, "image_size": 32, "precision": "32"}})
+    labels = np.arange(len(table)) % 3
+    made = Task(tmp_path, "m", config, "tf_efficientnet_lite0", 0, 1, stored, labels, table["path"].to_numpy(object),
+                np.arange(24), np.arange(24, 45), 3)
+    fit_member(made)
+    member = store.load(made.folder, made.name, config, 3)
+    answers = logits(member, [ImageView(stored, made.validation, plain_transform(member.data_config), "center")])
+    shipped = softmax(answers, temperature(answers, labels[24:45], precision=0.01))
+    assert fields(made)["log_loss"] == pytest.approx(log_loss(shipped, labels[24:45]), abs=1e-5)
 
 
 def test_more_devices_and_parts_than_images_are_refused(task):

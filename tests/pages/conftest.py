@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,12 @@ from hai_core.workspace import Workspace, repository_root
 
 CLASSES = ["K5_2019", "K5_2021", "<img src=x onerror=alert(1)>", "라브4, 5세대"]
 EACH = 5  # images a class
+
+
+@pytest.fixture(autouse=True)
+def program(monkeypatch):
+    """AppTest takes the place of `__main__`, which processes that a later test starts would run first."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")
