@@ -190,7 +190,7 @@ class View {
     const next = (ahead.get(this.data.key) || []).find((other) => other.page === to && other.of === this.data.of);
     const { page: now, first: here, page_size: size } = this.data;
     const start = Math.abs(to - now) === 1 ? Math.max(0, here + (to - now) * size) : to * size;
-    this.send({ type: "page", start, focus: (this.data.one && next?.tiles[0]?.path) || null }); // first: keys that wait go on waiting
+    this.send({ type: "page", start, focus: (this.data.one && next?.tiles[0]?.path) || "" }); // first: keys that wait go on waiting
     if (next && isFree) {
       const { page, first, tiles, sections } = next;
       this.update({ ...this.data, page, first, tiles, sections, focus: tiles[0]?.path, decided: null, asked_for: 0 });

@@ -291,6 +291,8 @@ def _handle(workspace: Workspace, shown: _Shown, tiles: pd.DataFrame, key: str, 
     if event["focus"]:
         st.session_state[f"{key}.focus"] = event["focus"]
         st.session_state[f"{key}.place"] = paths.index(event["focus"]) if event["focus"] in paths else 0
+    elif kind == "page":  # the browser does not have it yet, and starts with its first image
+        st.session_state[f"{key}.focus"], st.session_state[f"{key}.place"] = None, 0
     st.session_state.pop(f"{key}.back", None)
     if kind == "look":
         return

@@ -80,8 +80,12 @@ def test_the_events_of_the_browser_turn_pages_undo_and_act(workspace, images, ti
         gallery._handle(workspace, listed(tiles), tiles, "g", (gallery.EXCLUDE,))
 
     send.last = 0
-    send(type="page", start=2)
-    assert session["g.start"] == 2
+    send(type="look", focus=images["path"][1])
+    assert (session["g.focus"], session["g.place"]) == (images["path"][1], 1)
+    send(type="page", start=2, focus=images["path"][2])  # the browser shows it already
+    assert (session["g.start"], session["g.focus"]) == (2, images["path"][2])
+    send(type="page", start=4, focus="")
+    assert (session["g.start"], session["g.focus"], session["g.place"]) == (4, None, 0)
     send(type="act", action="exclude", paths=[images["path"][0]], others=[], value="", section="")
     assert len(Journal(workspace).live()) == 1
     last = decide.last_id(workspace)
