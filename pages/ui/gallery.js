@@ -630,7 +630,8 @@ class View {
     if (steps[event.key] && onTile) this.step(steps[event.key], event.shiftKey);
     else if (event.key === " " && onTile) this.click(this.focused, { ctrlKey: true, target: this.nodes.get(this.focused) });
     else if (event.key === "Enter" && onTile) this.large?.open ? this.large.close() : this.open([this.focused]);
-    else if (event.key === "Escape" && !this.large?.open && this.data.mode === "select") this.clear();
+    else if (event.key === "Escape" && this.large?.open) this.large.close(); // the browser's own closing waits for no answer
+    else if (event.key === "Escape" && this.data.mode === "select") this.clear();
     else if (event.key === "?") this.showKeys();
     else if (letterOf(event) === "z") this.send({ type: "undo" });
     else if (this.data.mode === "keep" && /^[1-9]$/.test(event.key)) this.keepOnly(Number(event.key) - 1);
